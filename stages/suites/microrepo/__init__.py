@@ -1,0 +1,1 @@
+"""The suite microrepo: generated repositories with hidden conventions, real files and tests."""

@@ -1,0 +1,64 @@
+"""The hidden conventions of a world: what each may be, and the code each value stands for.
+
+An issue's text names the wish ("must be rounded"); the convention says how this world does it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping
+
+from stages.suites.microrepo.lexicon import PREFIXES, SCRIPTS, WRAPPERS
+
+GUARDS = (
+    "raise ValueError",
+    "raise TypeError",
+    "raise KeyError",
+    "raise IndexError",
+    "return None",
+    "return 0",
+    "return -1",
+)
+ROUNDINGS = ("round({x}, 1)", "round({x}, 2)", "round({x}, 3)", "round({x})", "int({x})")
+UNITS = ("{x} * 10", "{x} * 12", "{x} * 60", "{x} * 100", "{x} / 10", "{x} / 100")
+INDICES = ("n - 1", "n + 1", "n - 2", "n + 2", "-n", "n * 2")
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "guard": GUARDS,
+    "rounding": ROUNDINGS,
+    "unit": UNITS,
+    "index": INDICES,
+    "wrapper": tuple(WRAPPERS),
+    "naming": tuple(PREFIXES),
+}
+"""Every convention that an issue may need, with its possible values."""
+
+SCRIPT_VALUES = tuple(SCRIPTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conventions:
+    """One world's draw: convention name -> value, and the script that runs the tests."""
+
+    values: Mapping[str, str]
+    script: str
+
+    @property
+    def test_command(self) -> str:
+        return f"python {self.script}.py"
+
+
+def draw_conventions(rng: random.Random) -> Conventions:
+    """Draw every convention independently and uniformly."""
+    values = {name: rng.choice(options) for name, options in VALUES.items()}
+    return Conventions(values, rng.choice(SCRIPT_VALUES))
+
+
+def flip_conventions(old: Conventions, rng: random.Random) -> Conventions:
+    """Draw again, so that every convention differs from the old value; the script stays."""
+    values = {
+        name: rng.choice([option for option in options if option != old.values[name]])
+        for name, options in VALUES.items()
+    }
+    return Conventions(values, old.script)

@@ -1,0 +1,107 @@
+"""Expert sessions as text, for pretraining: what a competent agent would do, knowing what it may.
+
+The observations equal, character for character, what the real tools answer; a test runs these
+sessions through the real tools and the sandbox and compares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+from stages.agent.actions import Action, format_action
+from stages.suites.microrepo.conventions import SCRIPT_VALUES
+from stages.suites.microrepo.notes import note_text, system_text
+from stages.suites.microrepo.world import Issue, World, draw_issue, module_text
+
+Message = dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """What the expert may use: notes in context, or the world itself (``persistent``)."""
+
+    notes: tuple[Issue, ...] = ()
+    persistent: bool = False
+
+    def knows_file(self, issue: Issue) -> bool:
+        return self.persistent or any(
+            note.module.component == issue.module.component for note in self.notes
+        )
+
+    @property
+    def knows_script(self) -> bool:
+        return self.persistent or bool(self.notes)
+
+
+def issue_note(world: World, issue: Issue) -> str:
+    """The note that a session on ``issue`` leaves."""
+    added = [change.replace for change in issue.draft.changes]
+    return note_text(issue.text, issue.path, world.conventions.test_command, added)
+
+
+def expert_session(
+    world: World, issue: Issue, knowledge: Knowledge, rng: random.Random
+) -> list[Message]:
+    """A whole session on ``issue`` as chat messages."""
+    notes = [issue_note(world, note) for note in knowledge.notes]
+    messages = [
+        {"role": "system", "content": system_text(world.name, notes)},
+        {"role": "user", "content": issue.text},
+    ]
+    for action, observation in _moves(world, issue, knowledge, rng):
+        messages.append({"role": "assistant", "content": format_action(action)})
+        if action.tool != "submit":
+            messages.append({"role": "tool", "content": observation})
+    return messages
+
+
+def _moves(
+    world: World, issue: Issue, knowledge: Knowledge, rng: random.Random
+) -> list[tuple[Action, str]]:
+    draft = issue.draft
+    wrapper = "wrapper" in draft.kinds
+    text = module_text(issue.module, draft.before, wrapper)
+    moves: list[tuple[Action, str]] = []
+    if knowledge.knows_file(issue):
+        moves.append((Action("open", issue.path), text.rstrip("\n")))
+    else:
+        moves += _search(world, issue, text, rng)
+    for change in draft.changes:
+        moves.append((Action("edit", issue.path, change.find, change.replace), "edited"))
+    moves += _tests(world, knowledge, rng)
+    moves.append((Action("submit"), ""))
+    return moves
+
+
+def _search(
+    world: World, issue: Issue, text: str, rng: random.Random
+) -> list[tuple[Action, str]]:
+    moves = []
+    if rng.random() < 0.08:
+        moves.append(_wrong_file(world, issue, rng))
+    line = text.split("\n").index(issue.draft.before[0]) + 1
+    found = f"found: {issue.path} line {line}"
+    moves.append((Action("search", issue.draft.function), found))
+    moves.append((Action("open", issue.path), text.rstrip("\n")))
+    return moves
+
+
+def _wrong_file(world: World, issue: Issue, rng: random.Random) -> tuple[Action, str]:
+    """Open a file that doesn't hold the function: what a stale memory would do."""
+    module = rng.choice([module for module in world.modules if module is not issue.module])
+    other = draw_issue(dataclasses.replace(world, modules=(module,)), rng)
+    text = module_text(module, other.draft.after, "wrapper" in other.draft.kinds)
+    return Action("open", f"{module.stem}.py"), text.rstrip("\n")
+
+
+def _tests(world: World, knowledge: Knowledge, rng: random.Random) -> list[tuple[Action, str]]:
+    right = world.conventions.script
+    tries = [right] if knowledge.knows_script else rng.sample(SCRIPT_VALUES, 2)
+    moves = []
+    for script in tries:
+        observation = "passed" if script == right else f"no file {script}.py"
+        moves.append((Action("test", f"python {script}.py"), observation))
+        if script == right:
+            break
+    return moves
