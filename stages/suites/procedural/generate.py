@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from stages.suites.procedural.inputs import (
-    MIN_DISTINCT,
-    digest,
-    draw_input,
-    signature,
-    split_of_digest,
-)
+from stages.suites.procedural.cases import draw_cases, fails
+from stages.suites.procedural.inputs import MIN_DISTINCT, digest, signature, split_of_digest
 from stages.suites.procedural.kinds import KIND_TABLE, KINDS, draw_draft
-from stages.suites.procedural.problem import SPLITS, Case, Problem, ProblemError
+from stages.suites.procedural.problem import SPLITS, Problem, ProblemError
 from stages.suites.procedural.recipe import Draft
 
 ENTRY_POINTS = ("f", "g", "h")
-N_VISIBLE, N_HIDDEN, N_BUGGY = 5, 8, 6
+N_BUGGY, MIN_BUGGY = 6, 2
 _TRIES = 400
 
 
@@ -31,9 +26,10 @@ def make_problem(kind: str, difficulty: int, rng_seed: int) -> Problem:
 def make_problems(
     split: str, per_kind: int, seed: int, difficulties: Sequence[int] = tuple(range(1, 11))
 ) -> list[Problem]:
-    """``per_kind`` problems of each kind, spread evenly over ``difficulties``, no function twice.
+    """``per_kind`` problems of each kind, spread evenly over ``difficulties``, no prompt twice.
 
-    Raises ProblemError when a kind has fewer functions of that difficulty in ``split``.
+    No function comes twice either while the split has others of that kind and difficulty (see
+    ``_make``). Raises ProblemError when it has run out of prompts too.
     """
     if split not in SPLITS:
         raise ProblemError(f"split {split!r} doesn't exist; use one of {', '.join(SPLITS)}.")
@@ -54,9 +50,9 @@ def corpus_document(rng: Random) -> tuple[list[dict[str, str]], bool]:
     Only functions of the train split occur. A wrong solution differs from the reference on the
     probes; no program is executed here.
     """
+    kind, difficulty = KINDS[int(rng.random() * len(KINDS))], 1 + int(rng.random() * 10)
     while True:
-        kind = KINDS[int(rng.random() * len(KINDS))]
-        draft, values = _draw(kind, 1 + int(rng.random() * 10), rng)
+        draft, values = _draw(kind, difficulty, rng)
         if draft is not None and split_of_digest(digest(values)) == "train":
             break
     correct = rng.random() < KIND_TABLE[kind].correct_rate
@@ -71,7 +67,7 @@ def corpus_document(rng: Random) -> tuple[list[dict[str, str]], bool]:
 
 def split_of(problem: Problem) -> str:
     """The split this problem belongs to."""
-    return split_of_digest(problem.problem_id.rpartition("-")[2])
+    return split_of_digest(problem.problem_id.split("-")[2])
 
 
 def _check(kind: str, difficulty: int) -> None:
@@ -99,85 +95,60 @@ def _mutant(draft: Draft, values: tuple[Any, ...], domain: str, rng: Random) -> 
 
 
 def _make(kind: str, difficulty: int, rng: Random, split: str | None, seen: set[str]) -> Problem:
-    """A problem of ``split`` whose function isn't in ``seen``; adds it there."""
-    domain = KIND_TABLE[kind].domain
+    """A problem of ``split`` whose prompt isn't in ``seen``; adds prompt and function there.
+
+    A function not in ``seen`` is preferred. Where a kind's easiest functions run out, the same
+    function in another wording or under another name comes next.
+    """
+    spare: Problem | None = None
     for _ in range(_TRIES):
         draft, values = _draw(kind, difficulty, rng)
         name = digest(values)
-        if draft is None or name in seen or (split and split_of_digest(name) != split):
+        if draft is None or (split and split_of_digest(name) != split):
+            continue
+        if name in seen and spare is not None:
             continue
         entry_point = rng.choice(ENTRY_POINTS)
-        solution = draft.program(entry_point)
-        cases = _cases(solution, entry_point, domain, len(draft.args), rng)
-        if cases is None:
+        if draft.prompt(entry_point) in seen:
             continue
-        buggy = _buggy(draft, values, entry_point, cases, domain, rng)
-        if len(buggy) < 2:
-            continue
-        seen.add(name)
-        return Problem(
-            problem_id=f"{kind}-{difficulty}-{name}",
-            kind=kind,
-            difficulty=difficulty,
-            prompt=draft.prompt(entry_point),
-            entry_point=entry_point,
-            solution=solution,
-            visible=tuple(cases[:N_VISIBLE]),
-            hidden=tuple(cases[N_VISIBLE:]),
-            buggy=buggy,
-        )
+        problem = _problem(kind, difficulty, draft, values, entry_point, rng)
+        if problem is not None and name in seen:
+            spare = problem
+        elif problem is not None:
+            seen.update((name, problem.prompt))
+            return problem
+    if spare is not None:
+        seen.add(spare.prompt)
+        return spare
     raise ProblemError(
         f"no new problem of kind {kind!r}, difficulty {difficulty} found in split {split!r} after "
-        f"{_TRIES} tries ({len(seen)} made so far). Ask for fewer problems per kind, or spread "
-        "them over more difficulties."
+        f"{_TRIES} tries. Ask for fewer problems per kind, or spread them over more difficulties."
     )
 
 
-def call(program: str, entry_point: str, args: tuple[Any, ...]) -> Any:
-    """Result of one of this package's own programs; never give it a model's text."""
-    scope: dict[str, Any] = {}
-    exec(program, scope)
-    return scope[entry_point](*args)
-
-
-def _cases(
-    solution: str, entry_point: str, domain: str, arity: int, rng: Random
-) -> list[Case] | None:
-    """Visible cases with pairwise distinct results, then hidden ones with other inputs."""
-    visible: list[Case] = []
-    hidden: list[Case] = []
-    inputs: list[tuple[Any, ...]] = []
-    for _ in range(_TRIES):
-        args = draw_input(domain, rng)[:arity]
-        if args in inputs:
-            continue
-        inputs.append(args)
-        case = Case(args, call(solution, entry_point, args))
-        if len(visible) < N_VISIBLE:
-            if all(case.expected != other.expected for other in visible):
-                visible.append(case)
-        elif len(hidden) < N_HIDDEN:
-            hidden.append(case)
-        if len(hidden) == N_HIDDEN:
-            break
-    if len(hidden) < N_HIDDEN or len({str(case.expected) for case in hidden}) < 2:
-        return None
-    return [*visible, *hidden]
-
-
-def _buggy(
-    draft: Draft, values: tuple[Any, ...], entry_point: str, cases: list[Case], domain: str,
+def _problem(
+    kind: str,
+    difficulty: int,
+    draft: Draft,
+    values: tuple[Any, ...],
+    entry_point: str,
     rng: Random,
-) -> tuple[str, ...]:
-    """Up to six wrong programs, each failing one of ``cases`` when executed."""
-    found: dict[str, None] = {}
+) -> Problem | None:
+    """The draft with its cases and buggy programs; None when there are too few of either."""
+    domain = KIND_TABLE[kind].domain
+    prompt, solution = draft.prompt(entry_point), draft.program(entry_point)
+    cases = draw_cases(solution, entry_point, domain, len(draft.args), rng)
+    if cases is None:
+        return None
+    buggy: dict[str, None] = {}
     for _ in range(5 * N_BUGGY):
         mutant = _mutant(draft, values, domain, rng)
-        if mutant is None:
-            continue
-        program = mutant.program(entry_point)
-        if any(call(program, entry_point, case.args) != case.expected for case in cases):
-            found[program] = None
-        if len(found) == N_BUGGY:
+        program = mutant.program(entry_point) if mutant else solution
+        if fails(program, entry_point, (*cases[0], *cases[1])):
+            buggy[program] = None
+        if len(buggy) == N_BUGGY:
             break
-    return tuple(found)
+    if len(buggy) < MIN_BUGGY:
+        return None
+    name = f"{kind}-{difficulty}-{digest(values)}-{digest(prompt)}"
+    return Problem(name, kind, difficulty, prompt, entry_point, solution, *cases, tuple(buggy))

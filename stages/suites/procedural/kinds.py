@@ -5,17 +5,50 @@ from __future__ import annotations
 import dataclasses
 from random import Random
 
-from stages.suites.procedural.operations import OPERATIONS
+from stages.suites.procedural.central import OPERATIONS
 from stages.suites.procedural.recipe import Draft, Recipe, Step, is_number
 from stages.suites.procedural.rpn import draw_expression
 
-BODY_TOKENS = 50
+BODY_TOKENS = 48
 """Longest body of a reference program, in word tokens, at difficulty 10."""
 
-_LIST = ("skip", "take", "drop", "reverse", "sort", "append", "prepend", "keep_above",
-         "keep_below", "each_plus", "each_minus", "each_times")
-_KEEP = ("skip", "take", "drop", "append", "prepend", "keep_above", "keep_below", "each_plus",
-         "each_minus", "each_times")
+_LIST = (
+    "skip",
+    "take",
+    "drop",
+    "reverse",
+    "sort",
+    "append",
+    "prepend",
+    "keep_above",
+    "keep_below",
+    "each_plus",
+    "each_minus",
+    "each_times",
+)
+_KEEP = (
+    "skip",
+    "take",
+    "drop",
+    "append",
+    "prepend",
+    "keep_above",
+    "keep_below",
+    "each_plus",
+    "each_minus",
+    "each_times",
+)
+_FILTER = (
+    "skip",
+    "take",
+    "drop",
+    "keep_above",
+    "keep_below",
+    "each_plus",
+    "each_minus",
+    "each_times",
+)
+_MIRROR = ("skip", "take", "drop", "sort", "append", "prepend", "keep_above", "keep_below")
 _TEXT = ("skip", "take", "drop", "reverse")
 _NUMBER = ("plus", "minus", "times")
 
@@ -46,21 +79,33 @@ KIND_TABLE = {
     "arithmetic": Kind("triple", 0.60, ("a", "b", "c"), after=_NUMBER, result="a"),
     "rpn": Kind("triple", 0.65, ("a", "b", "c")),
     "parentheses": Kind("text", 0.60, ("s",), ("deepest", "lowest"), _TEXT, _NUMBER, "m", 4),
-    "fibonacci": Kind("index", 0.60, ("n",), ("fibonacci", "fibonacci_adding"), ("step",),
-                      _NUMBER, "a", 4),
-    "remove_duplicates": Kind("list", 0.60, ("a",),
-                              ("unique_first", "unique_last", "unique_sorted"), _LIST, _LIST, "a"),
-    "reverse": Kind("list", 0.60, ("a",), ("reverse_all", "reverse_first", "reverse_after"),
-                    _KEEP, _KEEP, "a"),
+    "fibonacci": Kind(
+        "index", 0.60, ("n",), ("fibonacci", "fibonacci_adding"), ("step",), _NUMBER, "a", 4
+    ),
+    "remove_duplicates": Kind(
+        "list", 0.60, ("a",), ("unique_first", "unique_last", "unique_sorted"), _LIST, _LIST, "a"
+    ),
+    "reverse": Kind(
+        "list", 0.60, ("a",), ("reverse_all", "reverse_first", "reverse_after"), _KEEP, _KEEP, "a"
+    ),
     "count": Kind("list", 0.60, ("a",), ("count_above", "count_below"), _KEEP, _NUMBER),
-    "maximum": Kind("list", 0.60, ("a",), ("largest", "smallest"), _KEEP, _NUMBER),
-    "palindrome": Kind("list", 0.60, ("a",), ("mismatches", "distance"), _LIST, _NUMBER,
-                       start_tokens=8),
-    "sum_digits": Kind("number", 0.55, ("n",), ("sum_digits", "largest_digit"),
-                       ("grow", "scale"), _NUMBER, start_tokens=8),
-    "gcd": Kind("pair", 0.55, ("a", "b"), ("gcd",), ("plus", "times"), _NUMBER, "a", 8),
-    "running_sum": Kind("list", 0.60, ("a",), ("running_sum", "running_largest"), _LIST, _LIST,
-                        "b", 8),
+    "maximum": Kind("list", 0.60, ("a",), ("largest", "smallest"), _FILTER, _NUMBER),
+    "palindrome": Kind(
+        "list", 0.60, ("a",), ("mismatches", "distance"), _MIRROR, _NUMBER, start_tokens=8
+    ),
+    "sum_digits": Kind(
+        "number",
+        0.55,
+        ("n",),
+        ("sum_digits", "largest_digit"),
+        ("grow", "scale"),
+        _NUMBER,
+        start_tokens=8,
+    ),
+    "gcd": Kind("pair", 0.55, ("a", "b"), ("gcd",), ("grow", "scale"), _NUMBER, "a", 8),
+    "running_sum": Kind(
+        "list", 0.60, ("a",), ("running_sum", "running_largest"), _LIST, _LIST, "b", 8
+    ),
 }
 KINDS = tuple(KIND_TABLE)
 
@@ -96,7 +141,7 @@ def _draw_recipe(kind: Kind, difficulty: int, rng: Random) -> Recipe:
     central = rng.choice(kind.central)
     operation = OPERATIONS[central]
     room = BODY_TOKENS - operation.cost - kind.start_tokens
-    budget = kind.start_tokens + round(room * (difficulty - 1) / 9)
+    budget = kind.start_tokens + int(room * (difficulty - 1) / 9 + 4 * rng.random())
     before: list[Step] = []
     after: list[Step] = []
     last = ""

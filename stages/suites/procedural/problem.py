@@ -25,7 +25,7 @@ class Problem:
     """One problem: what the model reads, what it should write, and how an answer is judged."""
 
     problem_id: str
-    """Kind, difficulty and a digest of the function asked for; equal functions share the digest."""
+    """Kind, difficulty, digest of the function asked for, digest of the prompt; joined by ``-``."""
     kind: str
     """One of ``KINDS``."""
     difficulty: int

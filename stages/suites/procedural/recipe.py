@@ -6,7 +6,8 @@ import dataclasses
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from stages.suites.procedural.operations import NUMBER, OPERATIONS
+from stages.suites.procedural.central import OPERATIONS
+from stages.suites.procedural.operations import NUMBER
 
 
 class Draft(Protocol):

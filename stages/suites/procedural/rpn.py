@@ -51,7 +51,7 @@ def draw_expression(difficulty: int, rng: Random) -> Expression:
 
 
 def _leaf(names: tuple[str, ...], rng: Random) -> Tree:
-    return rng.choice(names) if rng.random() < 0.4 else 1 + int(rng.random() * 9)
+    return rng.choice(names) if rng.random() < 0.4 else 1 + int(rng.random() * 20)
 
 
 def _postfix(tree: Tree) -> str:
@@ -82,14 +82,15 @@ def _leaves(tree: Tree) -> list[Any]:
 
 
 def _flat_value(items: list[Any], values: dict[str, Any]) -> Any:
-    total, sign, factor = 0, 1, values.get(items[0], items[0])
-    for sign_text, leaf in zip(items[1::2], items[2::2], strict=True):
+    """Value of infix ``items`` without brackets: products first, then from left to right."""
+    total, product = 0, values.get(items[0], items[0])
+    for symbol, leaf in zip(items[1::2], items[2::2], strict=True):
         value = values.get(leaf, leaf)
-        if sign_text == "*":
-            factor *= value
+        if symbol == "*":
+            product *= value
         else:
-            total, sign, factor = total + sign * factor, (1 if sign_text == "+" else -1), value
-    return total + sign * factor
+            total, product = total + product, value if symbol == "+" else -value
+    return total + product
 
 
 def _size(tree: Tree) -> int:
