@@ -29,8 +29,7 @@ def _levels(text: str, k: tuple[Any, ...]) -> list[int]:
     return list(accumulate(((c in k[1]) - (c in k[2]) for c in text), initial=k[3]))
 
 
-def _fibonacci(n: int, k: tuple[int, ...]) -> int:
-    first, second, extra = k
+def _fibonacci(n: int, first: int, second: int, extra: int = 0) -> int:
     for _ in range(n):
         first, second = second, first + second + extra
     return first
@@ -40,12 +39,12 @@ def _running(values: list[int], start: int, join: Callable[[int, int], int]) -> 
     return list(accumulate(values, join, initial=start))[1:]
 
 
-def _draw_seeds(rng: Random) -> tuple[int, int, int]:
-    return int(rng.random() * 10), 1 + int(rng.random() * 9), 0
+def _draw_seeds(rng: Random) -> tuple[int, ...]:
+    return int(rng.random() * 10), 1 + int(rng.random() * 9)
 
 
-def _draw_seeds_extra(rng: Random) -> tuple[int, int, int]:
-    return (*_draw_seeds(rng)[:2], 1 + int(rng.random() * 9))
+def _draw_seeds_extra(rng: Random) -> tuple[int, ...]:
+    return (*_draw_seeds(rng), 1 + int(rng.random() * 9))
 
 
 _WALK = 'n = m = {k[3]}\n    for x in {v}:\n        n += (x in "{k[1]}") - (x in "{k[2]}")\n'
@@ -57,7 +56,7 @@ CENTRAL = {
         "deepest level of {k[0]} from {k[3]}",
         _WALK + "        m = max(m, n)",
         lambda v, k: max(_levels(v, k)),
-        34,
+        33,
         _draw_brackets,
         "m",
         ("lowest", "deepest_last"),
@@ -66,17 +65,17 @@ CENTRAL = {
         "lowest level of {k[0]} from {k[3]}",
         _WALK + "        m = min(m, n)",
         lambda v, k: min(_levels(v, k)),
-        34,
+        33,
         _draw_brackets,
         "m",
         ("deepest", "deepest_last"),
     ),
-    "deepest_last": Operation("", _WALK + "    m = n", lambda v, k: _levels(v, k)[-1], 30, out="m"),
+    "deepest_last": Operation("", _WALK + "    m = n", lambda v, k: _levels(v, k)[-1], 28, out="m"),
     "fibonacci": Operation(
         "fibonacci number {v} from {k[0]} and {k[1]}",
         _FIB,
-        _fibonacci,
-        28,
+        lambda v, k: _fibonacci(v, k[0], k[1]),
+        26,
         _draw_seeds,
         "a",
         ("fibonacci_early", "fibonacci_swapped"),
@@ -84,20 +83,20 @@ CENTRAL = {
     "fibonacci_adding": Operation(
         "fibonacci number {v} from {k[0]} and {k[1]} adding {k[2]}",
         _FIB + " + {k[2]}",
-        _fibonacci,
-        30,
+        lambda v, k: _fibonacci(v, *k),
+        28,
         _draw_seeds_extra,
         "a",
         ("fibonacci", "fibonacci_early"),
     ),
     "fibonacci_early": Operation(
-        "", _FIB.replace("{v}", "{v} - 1"), lambda v, k: _fibonacci(v - 1, (*k[:2], 0)), 30, out="a"
+        "", _FIB.replace("{v}", "{v} - 1"), lambda v, k: _fibonacci(v - 1, k[0], k[1]), 28, out="a"
     ),
     "fibonacci_swapped": Operation(
         "",
         _FIB.replace("{k[0]}, {k[1]}", "{k[1]}, {k[0]}"),
-        lambda v, k: _fibonacci(v, (k[1], k[0], 0)),
-        28,
+        lambda v, k: _fibonacci(v, k[1], k[0]),
+        26,
         out="a",
     ),
     "unique_first": Operation(
@@ -111,7 +110,7 @@ CENTRAL = {
         "remove duplicates keep last",
         "{v} = list(dict.fromkeys({v}[::-1]))[::-1]",
         lambda v, k: [x for i, x in enumerate(v) if x not in v[i + 1 :]],
-        18,
+        15,
         siblings=("unique_first", "unique_sorted"),
     ),
     "unique_sorted": Operation(
@@ -128,7 +127,7 @@ CENTRAL = {
         "reverse first {k}",
         "{v} = {v}[:{k}][::-1] + {v}[{k}:]",
         lambda v, k: [*reversed(v[:k]), *v[k:]],
-        15,
+        14,
         between(2, 6),
         siblings=("reverse_after", "reverse_all"),
     ),
@@ -136,7 +135,7 @@ CENTRAL = {
         "reverse after {k}",
         "{v} = {v}[:{k}] + {v}[{k}:][::-1]",
         lambda v, k: [*v[:k], *reversed(v[k:])],
-        15,
+        14,
         between(2, 6),
         siblings=("reverse_first", "reverse_all"),
     ),
@@ -176,7 +175,7 @@ CENTRAL = {
         "largest including {k}",
         "n = max({v} + [{k}])",
         lambda v, k: max([k, *v]),
-        11,
+        10,
         between(0, 8),
         "n",
         ("smallest",),
@@ -185,7 +184,7 @@ CENTRAL = {
         "smallest including {k}",
         "n = min({v} + [{k}])",
         lambda v, k: min([k, *v]),
-        11,
+        10,
         between(10, 20),
         "n",
         ("largest",),
@@ -194,7 +193,7 @@ CENTRAL = {
         "count palindrome mismatches",
         "n = sum(x != y for x, y in zip({v}, {v}[::-1]))",
         lambda v, k: len([i for i in range(len(v)) if v[i] != v[-1 - i]]),
-        22,
+        21,
         out="n",
         siblings=("distance", "matches"),
     ),
@@ -202,7 +201,7 @@ CENTRAL = {
         "palindrome distance",
         "n = sum(abs(x - y) for x, y in zip({v}, {v}[::-1]))",
         lambda v, k: sum(abs(v[i] - v[-1 - i]) for i in range(len(v))),
-        25,
+        24,
         out="n",
         siblings=("mismatches",),
     ),
@@ -210,32 +209,32 @@ CENTRAL = {
         "",
         "n = sum(x == y for x, y in zip({v}, {v}[::-1]))",
         lambda v, k: len([i for i in range(len(v)) if v[i] == v[-1 - i]]),
-        22,
+        21,
         out="n",
     ),
     "sum_digits": Operation(
         "sum digits",
         "{v} = sum(int(x) for x in str({v}))",
         lambda v, k: sum(map(int, str(v))),
-        15,
+        16,
         siblings=("largest_digit",),
     ),
     "largest_digit": Operation(
         "largest digit",
         "{v} = max(int(x) for x in str({v}))",
         lambda v, k: max(map(int, str(v))),
-        15,
+        16,
         siblings=("sum_digits",),
     ),
     "gcd": Operation(
         "gcd of a and b",
         "while b:\n        a, b = b, a % b",
         lambda v, k: math.gcd(v, k),
-        15,
+        14,
         lambda rng: "b",
         siblings=("gcd_once",),
     ),
-    "gcd_once": Operation("", "if b:\n        a, b = b, a % b", lambda v, k: k or v, 15),
+    "gcd_once": Operation("", "if b:\n        a, b = b, a % b", lambda v, k: k or v, 14),
     "running_sum": Operation(
         "running sum from {k}",
         _RUN + "s += x\n        b += [s]",
@@ -249,7 +248,7 @@ CENTRAL = {
         "running largest from {k}",
         _RUN + "s = max(s, x)\n        b += [s]",
         lambda v, k: _running(v, k, max),
-        28,
+        29,
         between(0, 8),
         "b",
         ("running_sum",),
