@@ -6,23 +6,40 @@ A record is a frozen dataclass; a file of records is JSON Lines, written atomica
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import jsonlines
 
 T = TypeVar("T")
 
 
-class RecordError(ValueError):
-    """A file of records can't be read; the message names file, line, field and remedy."""
+class UserError(ValueError):
+    """Something the user can mend; the message is one paragraph: what, where and the remedy."""
+
+
+class RecordError(UserError):
+    """A file can't be read or written; the message names file, line, field and remedy."""
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn a UserError into its paragraph on stderr and exit status 1, without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 class Outcome(StrEnum):
@@ -117,8 +134,10 @@ class Example:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and no spaces: equal values give equal text; NaN is a ValueError."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def sha256_text(text: str) -> str:
@@ -131,17 +150,31 @@ def sha256_file(path: Path) -> str:
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write the whole file or none of it: temporary file beside it, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the whole file or none of it: temporary file beside it, fsync, rename.
+
+    Raises RecordError when the file can't be written (full disk, no right to); what stood there
+    before is untouched.
+    """
     payload = data.encode() if isinstance(data, str) else data
+    try:
+        _write_beside_and_rename(path, payload)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: can't be written ({error.strerror or error}). An earlier version of the file "
+            "is untouched. Free space or correct the rights, then run the same command again."
+        ) from error
+
+
+def _write_beside_and_rename(path: Path, payload: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -156,15 +189,20 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; errors name the file, the line and the remedy."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecordError(
-            f"{path}: no such file. Run the stage that writes it (`dvc repro`), or correct the path."
+            f"{path}: no such file. Run `dvc repro`, which writes it, or correct the path."
         ) from None
     except json.JSONDecodeError as error:
         raise RecordError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}). The file was cut or edited; "
-            "delete it and run `dvc repro` to make it again."
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}). The file was cut or "
+            "edited; delete it and run `dvc repro` to make it again."
+        ) from None
+    except UnicodeDecodeError:
+        raise RecordError(
+            f"{path}: not text in UTF-8. The file was corrupted; delete it and run `dvc repro` to "
+            "make it again."
         ) from None
 
 
@@ -184,21 +222,20 @@ def read_jsonl(path: Path, kind: type[T]) -> list[T]:
     remedy = "Delete the file and run `dvc repro`; if it is yours, mend that line."
     if not path.exists():
         raise RecordError(f"{path}: no such file. Run `dvc repro`, or correct the path.")
-    records: list[T] = []
-    with jsonlines.open(path) as reader:
-        line = 0
+    with path.open("rb") as file, jsonlines.Reader(file) as reader:
         try:
-            for line, row in enumerate(reader.iter(type=dict), start=1):
-                records.append(from_dict(kind, row, f"{path}, line {line}", remedy))
+            return [
+                from_dict(kind, row, f"{path}, line {line}", remedy)
+                for line, row in enumerate(reader.iter(type=dict), start=1)
+            ]
         except jsonlines.InvalidLineError as error:
             raise RecordError(
                 f"{path}, line {error.lineno}: not a JSON object (cut short or corrupted). {remedy}"
             ) from None
-    return records
 
 
 def from_dict(kind: type[T], row: dict[str, Any], where: str, remedy: str) -> T:
-    """Build a record from a mapping; unknown or missing fields are errors naming ``where``."""
+    """Build a record from a mapping; a field unknown, missing or of another type is an error."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in row:
         if name not in fields:
@@ -210,4 +247,22 @@ def from_dict(kind: type[T], row: dict[str, Any], where: str, remedy: str) -> T:
         if required and name not in row:
             raise RecordError(f"{where}: field {name!r} is missing in a {kind.__name__}. {remedy}")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    for name, expected in _field_types(kind).items():
+        if name in values and not _is_a(values[name], expected):
+            raise RecordError(
+                f"{where}: field {name!r} of a {kind.__name__} must be {expected.__name__}, but is "
+                f"{values[name]!r:.80}. {remedy}"
+            )
     return kind(**values)
+
+
+@functools.cache
+def _field_types(kind: type) -> dict[str, type]:
+    return {name: get_origin(hint) or hint for name, hint in get_type_hints(kind).items()}
+
+
+def _is_a(value: Any, expected: type) -> bool:
+    # JSON writes 1.0 as a float and 1 as an int; Python counts bool as int.
+    if expected is float:
+        expected = (int, float)  # type: ignore[assignment]
+    return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))

@@ -1,0 +1,53 @@
+"""Parameters: frozen dataclasses read from params.yaml, and the hashes that register them."""
+
+from __future__ import annotations
+
+from stages.params.load import experiment_of, guard_of, load_params, model_of, suite_of
+from stages.params.registration import organism_fingerprint, register, registration_hash, status
+from stages.params.schema import (
+    AgentParams,
+    Collect,
+    CriterionParams,
+    Evaluate,
+    Experiment,
+    Knowledge,
+    MicrorepoParams,
+    ModelParams,
+    OrganismParams,
+    Params,
+    ProceduralParams,
+    SandboxParams,
+    SuiteParams,
+    Synthesis,
+    Train,
+)
+from stages.params.strict import ParamsError, build
+
+__all__ = [
+    "AgentParams",
+    "Collect",
+    "CriterionParams",
+    "Evaluate",
+    "Experiment",
+    "Knowledge",
+    "MicrorepoParams",
+    "ModelParams",
+    "OrganismParams",
+    "Params",
+    "ParamsError",
+    "ProceduralParams",
+    "SandboxParams",
+    "SuiteParams",
+    "Synthesis",
+    "Train",
+    "build",
+    "experiment_of",
+    "guard_of",
+    "load_params",
+    "model_of",
+    "organism_fingerprint",
+    "register",
+    "registration_hash",
+    "status",
+    "suite_of",
+]

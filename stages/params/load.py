@@ -1,0 +1,55 @@
+"""params.yaml as a Params, and look-ups by name that fail with the nearest known name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from stages.params.schema import Experiment, ModelParams, Params, SuiteParams
+from stages.params.strict import ParamsError, build, nearest, read_yaml
+
+T = TypeVar("T")
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check the whole file; every name that points at a block must exist."""
+    params = build(Params, read_yaml(path), str(path))
+    _look_up(params.models, params.model, f"{path}: model")
+    _look_up(params.suites, params.suite, f"{path}: suite")
+    for name, experiment in params.experiments.items():
+        at = f"{path}: experiments.{name}"
+        model_of(params, experiment, at)
+        suite_of(params, experiment, at)
+        guard_of(params, experiment, at)
+    return params
+
+
+def experiment_of(params: Params, name: str) -> Experiment:
+    """The experiment of that name; ParamsError lists the known ones."""
+    return _look_up(params.experiments, name, "experiment")
+
+
+def model_of(params: Params, experiment: Experiment, where: str = "experiment") -> ModelParams:
+    """The model the experiment plays with: its own, else the top-level one."""
+    return _look_up(params.models, experiment.model or params.model, f"{where}.model")
+
+
+def suite_of(params: Params, experiment: Experiment, where: str = "experiment") -> SuiteParams:
+    """The suite the experiment's tasks come from: its own, else the top-level one."""
+    return _look_up(params.suites, experiment.suite or params.suite, f"{where}.suite")
+
+
+def guard_of(
+    params: Params, experiment: Experiment, where: str = "experiment"
+) -> SuiteParams | None:
+    """The suite that watches the capability drop, or None."""
+    if experiment.guard is None:
+        return None
+    return _look_up(params.suites, experiment.guard, f"{where}.guard")
+
+
+def _look_up(blocks: Mapping[str, T], name: str, where: str) -> T:
+    if name not in blocks:
+        raise ParamsError(f"{where}: there is no {name!r}. {nearest(name, blocks)}")
+    return blocks[name]

@@ -1,0 +1,90 @@
+"""Registrations: the hash of everything an experiment's result may depend on by choice.
+
+registrations.json at the root holds, per experiment, the hash and the date it was registered.
+A result under any other hash is EXPLORATORY (science.md, section 2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import Literal
+
+from stages.params.load import experiment_of, guard_of, model_of, suite_of
+from stages.params.schema import ModelParams, Params
+from stages.params.strict import ParamsError
+from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
+
+FILE = "registrations.json"
+ORGANISM = "models/base"
+
+Status = Literal["REGISTERED", "EXPLORATORY"]
+
+
+def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> str:
+    """SHA-256 over the experiment's block and the blocks it names, as canonical JSON.
+
+    ``organism_sha`` is the fingerprint of the embedded model, empty for another model.
+    """
+    experiment = experiment_of(params, experiment_id)
+    guard = guard_of(params, experiment)
+    blocks = {
+        "experiment": dataclasses.asdict(experiment),
+        "model": dataclasses.asdict(model_of(params, experiment)),
+        "suite": dataclasses.asdict(suite_of(params, experiment)),
+        "guard": None if guard is None else dataclasses.asdict(guard),
+        "agent": dataclasses.asdict(params.agent),
+        "organism": organism_sha,
+    }
+    return sha256_text(canonical_json(blocks))
+
+
+def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
+    """SHA-256 of the embedded model's weights; empty when ``model`` is another one.
+
+    Raises ParamsError when the weights are not there yet.
+    """
+    if model.kind != "local" or Path(model.path) != Path(ORGANISM):
+        return ""
+    weights = root / ORGANISM / "model.safetensors"
+    if not weights.exists():
+        raise ParamsError(f"{weights}: no such file. Make it with `dvc repro pretrain_base`.")
+    return sha256_file(weights)
+
+
+def current_hash(params: Params, experiment_id: str, root: Path = Path()) -> str:
+    """The registration hash of the values and the organism as they are now."""
+    model = model_of(params, experiment_of(params, experiment_id))
+    return registration_hash(params, experiment_id, organism_fingerprint(model, root))
+
+
+def status(params: Params, experiment_id: str, root: Path = Path()) -> tuple[Status, str]:
+    """Whether the values in force are the registered ones, and their hash."""
+    now = current_hash(params, experiment_id, root)
+    registered = _read(root).get(experiment_id, {}).get("hash")
+    return ("REGISTERED" if now == registered else "EXPLORATORY"), now
+
+
+def register(params: Params, experiment_id: str, date: str, root: Path = Path()) -> str:
+    """Write the experiment's hash and ISO date; refuses to change an earlier registration."""
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError:
+        raise ParamsError(f"--date {date}: not a date. Write it as 2026-11-21.") from None
+    now = current_hash(params, experiment_id, root)
+    entries = _read(root)
+    old = entries.get(experiment_id)
+    if old is not None and old["hash"] != now:
+        raise ParamsError(
+            f"{FILE}: {experiment_id} was registered on {old['date']} with other values. "
+            "Register the new values under a new name; or, if no result exists yet, remove "
+            "the entry, register again, and say so under Departures in EXPERIMENTS.md."
+        )
+    if old is None:
+        write_json(root / FILE, {**entries, experiment_id: {"hash": now, "date": date}})
+    return now
+
+
+def _read(root: Path) -> dict[str, dict[str, str]]:
+    return read_json(root / FILE) if (root / FILE).exists() else {}

@@ -1,0 +1,275 @@
+"""The shape of params.yaml: one frozen dataclass per block, one line and unit per field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelParams:
+    """A base model that episodes are played with."""
+
+    kind: Literal["local", "scripted"]
+    """local: weights in process; scripted: recorded answers, for tests"""
+    path: str
+    """folder of the checkpoint (or file of answers), from the repository's root; or a hub name"""
+    dtype: Literal["float32", "bfloat16", "float16"]
+    """number type of weights and activations"""
+    quantisation: Literal["none", "8bit", "4bit"]
+    """weights' quantisation through bitsandbytes"""
+    device: str
+    """torch device, such as cpu or cuda:0"""
+    threads: int
+    """threads of torch's arithmetic; another number may change the last bits"""
+    max_live: int
+    """episodes advanced together in one batch"""
+    context_tokens: int
+    """longest sequence the model is given, tokens"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrorepoParams:
+    """A suite of generated repositories with hidden conventions."""
+
+    kind: Literal["microrepo"]
+    """which suite's code makes the tasks"""
+    worlds: tuple[str, ...]
+    """names of the worlds, each a repository"""
+    tasks_per_world: int
+    """issues per world"""
+    seed: int
+    """seed of the worlds and their issues"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProceduralParams:
+    """A suite of generated code problems."""
+
+    kind: Literal["procedural"]
+    """which suite's code makes the tasks"""
+    per_kind: int
+    """problems per kind (arithmetic, RPN, ...)"""
+    difficulties: tuple[int, ...]
+    """difficulties drawn from, 1 to 10"""
+    samples: int
+    """answers drawn per problem"""
+    temperature: float
+    """sampling temperature of those answers; 0 is greedy"""
+    seed: int
+    """seed of the problems"""
+
+
+# A new suite is one more dataclass with its own `kind`, added to this union.
+SuiteParams = MicrorepoParams | ProceduralParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentParams:
+    """The agent's loop and its framework switches."""
+
+    max_steps: int
+    """actions per episode"""
+    max_tokens: int
+    """input + output tokens per episode"""
+    max_seconds: float
+    """wall time per episode, seconds"""
+    max_new_tokens: int
+    """tokens per assistant message"""
+    fuzzy_ratio: float
+    """similarity an edit's fuzzy match needs, 0 to 1; above 1 turns fuzzy matching off"""
+    strip_fences: bool
+    """remove code fences from what the model writes into files"""
+    loop_warning: bool
+    """warn after the third read of a file without a write"""
+    prune_tool_tokens: int
+    """tokens of old tool results kept in context; 0 keeps all"""
+    worked_example: bool
+    """show one complete episode in the prompt"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxParams:
+    """Limits of one run of model-written code."""
+
+    backend: Literal["auto", "bubblewrap", "unshare", "container"]
+    """how runs are contained; auto takes the first that works"""
+    cpu_seconds: int
+    """CPU time of each process, seconds"""
+    wall_seconds: float
+    """time from start to kill, seconds"""
+    memory_mb: int
+    """memory, MiB"""
+    processes: int
+    """processes and threads alive at once"""
+    file_size_mb: int
+    """size of one written file, MiB"""
+    output_bytes: int
+    """output kept of one run, bytes"""
+    workers: int
+    """warm workers; 0 means one per core"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganismParams:
+    """Pretraining of the embedded model."""
+
+    seed: int
+    """seed of weights, worlds and documents"""
+    vocab_size: int
+    """tokens in the vocabulary"""
+    hidden_size: int
+    """width of the residual stream"""
+    layers: int
+    """transformer layers"""
+    heads: int
+    """attention heads"""
+    intermediate_size: int
+    """width of the feed-forward layers"""
+    tokens: int
+    """training tokens over all workers"""
+    batch_tokens: int
+    """tokens per optimizer step over all workers"""
+    learning_rate: float
+    """peak learning rate"""
+    curriculum: float
+    """share of the tokens over which documents grow from short to full length, 0 to 1"""
+    workers: int
+    """training processes of one thread each"""
+    persistent_worlds: int
+    """pretraining worlds met many times"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collect:
+    """Trajectories over the training tasks."""
+
+    attempts: int
+    """episodes per task"""
+    temperature: float
+    """sampling temperature; 0 is greedy"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """Trajectories to training examples."""
+
+    formats: tuple[str, ...]
+    """formats to write: A to E, T"""
+    tokens: int
+    """training tokens per format, the same for all"""
+    pairs_per_session: int
+    """most examples from one session and format"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Training of one adapter."""
+
+    rank: int
+    """rank of A and B"""
+    alpha: float
+    """LoRA's scale; ΔW = alpha / rank · B·A"""
+    learning_rate: float
+    """peak learning rate"""
+    epochs: int
+    """passes over the examples"""
+    batch_tokens: int
+    """tokens per optimizer step"""
+    warmup: float
+    """share of the steps over which the rate rises, 0 to 1"""
+    min_examples: int
+    """fewest examples that training accepts"""
+    beta: float
+    """strength of DPO's KL constraint (format C)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """Retrieval over the trajectories that the adapter is trained on."""
+
+    top_k: int
+    """notes put into the context"""
+    retriever: Literal["tfidf"]
+    """how notes are ranked"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """The conditions an experiment compares."""
+
+    conditions: tuple[str, ...]
+    """base, knowledge, skill, both, placebos, aa"""
+    repeats: int
+    """episodes per task, condition and seed"""
+    temperature: float
+    """sampling temperature; 0 is greedy"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriterionParams:
+    """One registered criterion: estimand, comparator, threshold, and its test."""
+
+    estimand: str
+    """what is estimated, such as forward_transfer.skill"""
+    comparator: Literal[">", ">=", "<", "<="]
+    """the side of the threshold that supports the hypothesis"""
+    threshold: float
+    """in the estimand's unit"""
+    test: str
+    """statistical test reported beside the interval"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A registration: question, arms, criteria. Its hash stands beside every result."""
+
+    title: str
+    """one line for tables"""
+    hypothesis: str
+    """what is claimed, in one sentence"""
+    kind: Literal["registered", "pilot"]
+    """a pilot may train on fewer than the minimum of examples and is directional only"""
+    suite: str | None = None
+    """name under `suites`; null takes the top-level `suite`"""
+    model: str | None = None
+    """name under `models`; null takes the top-level `model`"""
+    splits: tuple[str, ...]
+    """splits of the tasks, A to E"""
+    order: Literal["date", "difficulty"]
+    """how tasks are ordered before they are split"""
+    worlds: tuple[str, ...]
+    """repositories used; each is its own history"""
+    seeds: tuple[int, ...]
+    """seeds every cell is run with"""
+    collect: Collect
+    synthesis: Synthesis
+    train: Train
+    knowledge: Knowledge
+    evaluate: Evaluate
+    guard: str | None = None
+    """suite that watches the capability drop; null for none"""
+    criteria: dict[str, CriterionParams]
+    """by name; all of them are one family for Holm's correction"""
+    alpha: float
+    """significance level of the family"""
+    power: float
+    """power that the power analysis asks for"""
+    minimum_tasks: int
+    """fewest test tasks for a verdict"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The whole of params.yaml."""
+
+    model: str
+    """the model used unless an experiment names its own"""
+    suite: str
+    """the suite used unless an experiment names its own"""
+    models: dict[str, ModelParams]
+    suites: dict[str, SuiteParams]
+    agent: AgentParams
+    sandbox: SandboxParams
+    organism: OrganismParams
+    experiments: dict[str, Experiment]
