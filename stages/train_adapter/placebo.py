@@ -1,0 +1,102 @@
+"""Placebo adapters: controls that must stay within the noise of base (science.md §3).
+
+Three kinds: targets shuffled across the examples, another world's sessions, random ΔW at the
+matched norm. The stage trains the first two like any adapter; the third isn't trained at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from stages.records import Example
+from stages.train_adapter.lora import LoraSettings, State, delta_norms, factors
+
+Slot = tuple[int, int]
+"""Example and position of one target: an index into its prompt, or -1 for the completion."""
+Target = tuple[str, str]
+"""A completion with its rejected answer (empty outside of format C)."""
+
+
+def shuffle_targets(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The same prompts with the targets dealt out anew, at random, within each format.
+
+    No target stays with its own prompt or an equal one, as far as equal texts allow that. With
+    ``train_on="assistant"`` the earlier assistant turns are targets too and are dealt out as well.
+    """
+    slots: dict[tuple[str, bool], list[Slot]] = {}
+    for i, example in enumerate(examples):
+        places = [-1]
+        if example.train_on == "assistant":
+            places += [j for j, m in enumerate(example.prompt) if m["role"] == "assistant"]
+        for place in places:
+            kind = (example.format, bool(example.rejected) and place == -1)
+            slots.setdefault(kind, []).append((i, place))
+    dealt: dict[Slot, Target] = {}
+    for kind in sorted(slots):
+        targets = [_target(examples[i], place) for i, place in slots[kind]]
+        order = derange(targets, random.Random(f"placebo {seed} {kind}"))
+        dealt |= {slot: targets[j] for slot, j in zip(slots[kind], order, strict=True)}
+    return [_with_targets(example, i, dealt) for i, example in enumerate(examples)]
+
+
+def derange(values: Sequence[Target], rng: random.Random) -> list[int]:
+    """A random permutation with values[p[i]] ≠ values[i] wherever the values allow it."""
+    order = list(range(len(values)))
+    rng.shuffle(order)
+    for i in range(len(order)):
+        if values[order[i]] != values[i]:
+            continue
+        partners = [
+            j
+            for j in range(len(order))
+            if values[order[j]] != values[i] and values[order[i]] != values[j]
+        ]
+        if partners:
+            j = rng.choice(partners)
+            order[i], order[j] = order[j], order[i]
+    return order
+
+
+def another_world(world: str, worlds: Sequence[str]) -> str:
+    """Whose sessions the placebo 'another world' trains on: the next world by name, cyclically.
+
+    The stage takes that world's training examples in their own order, as many as the adapter
+    under test had, so that amount, form and skill mix agree and only the facts are foreign.
+    """
+    others = sorted({*worlds, world})
+    if len(others) < 2:
+        raise ValueError(f"world {world!r} has no other world beside it to serve as placebo.")
+    return others[(others.index(world) + 1) % len(others)]
+
+
+def random_delta(state: Mapping[str, Tensor], lora: LoraSettings, seed: int) -> State:
+    """An adapter of the same shapes, Gaussian, with the same norm of ΔW in every module."""
+    generator = torch.Generator().manual_seed(seed)
+    random_state: State = {}
+    wanted = delta_norms(state, lora)
+    for key in sorted(state):
+        random_state[key] = torch.randn(state[key].shape, generator=generator)
+    found = delta_norms(random_state, lora)
+    for name, (_, b) in factors(random_state).items():
+        b *= wanted[name] / found[name]
+    return {key: random_state[key].to(state[key].dtype) for key in sorted(state)}
+
+
+def _target(example: Example, place: int) -> Target:
+    if place == -1:
+        return example.completion, example.rejected
+    return example.prompt[place]["content"], ""
+
+
+def _with_targets(example: Example, i: int, dealt: Mapping[Slot, Target]) -> Example:
+    prompt = tuple(
+        {**message, "content": dealt[i, j][0]} if (i, j) in dealt else message
+        for j, message in enumerate(example.prompt)
+    )
+    completion, rejected = dealt[i, -1]
+    return dataclasses.replace(example, prompt=prompt, completion=completion, rejected=rejected)
