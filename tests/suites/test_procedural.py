@@ -165,6 +165,16 @@ def test_prompts_and_solutions_are_short_and_from_a_small_vocabulary():
     assert all(int(word) <= 20 for word in words if word.isdigit())
 
 
+def test_no_central_operation_is_crowded_out():
+    """Drafts with few distinct values are drawn again; that must not silence an operation."""
+    bodies = [document[0]["content"].split(": ")[1] for document, _ in documents()]
+    for kind in KIND_TABLE.values():
+        for name in kind.central:
+            words = OPERATIONS[name].phrase.split(" {")[0]
+            share = mean(words in body for body in bodies) * len(KINDS) * len(kind.central)
+            assert share > 0.5, name
+
+
 def test_stated_costs_are_the_tokens_of_the_code():
     """Difficulty is a budget of tokens."""
     rng = random.Random(0)

@@ -9,8 +9,9 @@ from typing import Any
 
 from stages.suites.procedural.problem import SPLITS
 
-N_PROBES = 14
+N_PROBES, N_TEXT_PROBES = 14, 28  # strings vary in more ways than the rest
 MIN_DISTINCT = 5
+_PARTNERS = str.maketrans("([{", ")]}")
 _SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 
 
@@ -28,9 +29,10 @@ def draw_input(domain: str, rng: Random) -> tuple[Any, ...]:
     if domain == "list":
         size, top = int(rng.random() * 12), rng.choice((6, 12, 21, 21))
         return ([int(rng.random() * top) for _ in range(size)],)
-    lean = 0.25 + 0.5 * rng.random()
-    size = int(rng.random() * 24)
-    return ("".join(rng.choice("([{" if rng.random() < lean else ")]}") for _ in range(size)),)
+    opening = rng.choice(("(", "[", "{", "([", "({", "[{", "([{"))
+    closing = opening.translate(_PARTNERS)
+    lean, size = rng.choice((0.25, 0.5, 0.75)), int(rng.random() * 24)
+    return ("".join(rng.choice(opening if rng.random() < lean else closing) for _ in range(size)),)
 
 
 @lru_cache
@@ -38,7 +40,7 @@ def probes(domain: str) -> tuple[tuple[Any, ...], ...]:
     """The fixed inputs on which functions of this domain are told apart."""
     rng = Random(f"probes of {domain}")
     found: list[tuple[Any, ...]] = []
-    while len(found) < N_PROBES:
+    while len(found) < (N_TEXT_PROBES if domain == "text" else N_PROBES):
         args = draw_input(domain, rng)
         if args not in found:
             found.append(args)

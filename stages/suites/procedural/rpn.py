@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+MAX_DEPTH = 5  # brackets at most four deep: longer runs are rare tokens
 Tree = Any  # a variable's name, an int, or (operator, left, right)
 
 
@@ -41,6 +42,17 @@ class Expression:
 
 def draw_expression(difficulty: int, rng: Random) -> Expression:
     """An expression with ``difficulty`` operators over one to three variables."""
+    while True:
+        expression = _draw_any(difficulty, rng)
+        if _depth(expression.tree) <= MAX_DEPTH:
+            return expression
+
+
+def _depth(tree: Tree) -> int:
+    return 1 + max(_depth(tree[1]), _depth(tree[2])) if isinstance(tree, tuple) else 0
+
+
+def _draw_any(difficulty: int, rng: Random) -> Expression:
     names = ("a", "b", "c")[: 1 + int(rng.random() * min(3, difficulty + 1))]
     leaves: list[Tree] = [*names, *(_leaf(names, rng) for _ in range(difficulty + 1 - len(names)))]
     rng.shuffle(leaves)
