@@ -1,0 +1,166 @@
+"""What keeps a graded candidate away from the grader that shares its process.
+
+An audit hook (PEP 578; it can't be removed) ends the process when the program asks for frames,
+tracing, the garbage collector's lists, ctypes or sub-interpreters; standard library functions
+that need their caller's frame for themselves (namedtuple, logging, traceback) still may.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+TAMPERED = 97
+FORBIDDEN = frozenset(
+    "sys.addaudithook sys._current_frames sys._current_exceptions sys.settrace sys.setprofile "
+    "sys.monitoring.register_callback gc.get_objects gc.get_referrers gc.get_referents "
+    "ctypes.dlopen ctypes.dlsym cpython.PyInterpreterState_New sys.remote_exec".split()
+)
+FRAME_ATTRIBUTES = frozenset(("tb_frame", "gi_frame", "cr_frame", "ag_frame"))
+BACK_DOORS = frozenset(
+    "_ctypes _xxsubinterpreters _interpreters _testcapi _testinternalcapi _xxinterpchannels".split()
+)
+# These hand frames on to whoever calls them, so their caller must be standard library too.
+FRAME_GIVERS = frozenset(("inspect", "traceback", "logging", "asyncio.base_tasks", "types"))
+# A class that defines one of these may still be compared honestly: none takes part in comparing.
+HARMLESS = frozenset(
+    "__module__ __doc__ __init__ __new__ __dict__ __weakref__ __slots__ __qualname__ "
+    "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __repr__ __str__ "
+    "__match_args__ __getnewargs__ __orig_bases__ __dataclass_fields__ __dataclass_params__ "
+    "__static_attributes__ __firstlineno__ __hash__ __replace__ __parameters__".split()
+)
+PLAIN = (int, float, str, bool, bytes, complex, type(None), range)
+CONTAINERS = (list, tuple, set, frozenset)
+DECOYS: tuple[Any, ...] = (object(), 7919, 7919.5, "q\0", b"q\0", None, [7919], (7919,), {7919: 0})
+_mro = type.__dict__["__mro__"].__get__
+_class_dict = type.__dict__["__dict__"].__get__
+
+
+class Tampering(Exception):
+    """A value of the candidate that would answer every comparison in its own favour."""
+
+
+def _codes(value: object, found: set[int]) -> None:
+    """Ids of the code objects of a function, a class's methods, and all nested in them."""
+    if isinstance(value, types.FunctionType):
+        _codes(value.__code__, found)
+    elif isinstance(value, types.CodeType):
+        found.add(id(value))
+        for constant in value.co_consts:
+            if isinstance(constant, types.CodeType):
+                _codes(constant, found)
+    elif isinstance(value, property):
+        _codes(value.fget, found)
+    elif isinstance(value, type) and id(value) not in found:
+        found.add(id(value))
+        for member in vars(value).values():
+            _codes(getattr(member, "__func__", member), found)
+
+
+class Guard:
+    """What the standard library was before any candidate ran: taken once, in the zygote."""
+
+    def __init__(self) -> None:
+        self.modules = [(vars(m), dict(vars(m))) for m in list(sys.modules.values())]
+        self.takers: set[int] = set()
+        self.library: set[int] = set()
+        for name, module in list(sys.modules.items()):
+            for value in list(vars(module).values()):
+                home = getattr(value, "__module__", None)
+                if isinstance(value, types.FunctionType | type) and home == name:
+                    _codes(value, self.library)
+                    if name not in FRAME_GIVERS:
+                        _codes(value, self.takers)
+        self.types = {id(each) for each in _all_types()}
+
+    def restore(self) -> None:
+        """Undo what a candidate patched in the modules that the tests may import."""
+        for live, saved in self.modules:
+            live.update(saved)
+
+    def arm(self) -> None:
+        """Install the audit hook in this process, for the rest of its life."""
+        sys.addaudithook(self._hook())
+
+    def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+        takers, library = self.takers, self.library
+        leave, frame, inside = os._exit, sys._getframe, set()
+
+        def hook(event: str, args: tuple[Any, ...]) -> None:
+            if event in FORBIDDEN or (event == "import" and args[0] in BACK_DOORS):
+                leave(TAMPERED)
+            if event == "sys._getframe" or (
+                event == "object.__getattr__" and args[1] in FRAME_ATTRIBUTES
+            ):
+                me = get_ident()
+                if me in inside:
+                    return
+                inside.add(me)  # asking for the frame below raises this event again
+                asker = frame(1)
+                behind = asker.f_back
+                if id(asker.f_code) not in takers and (
+                    id(asker.f_code) not in library
+                    or behind is None
+                    or id(behind.f_code) not in library
+                ):
+                    leave(TAMPERED)
+                inside.discard(me)
+
+        return hook
+
+    def strange(self, value: Any, budget: int = 100_000) -> Any:
+        """The first object within `value` whose class, made by the candidate, may compare as it
+        likes; None when there is none."""
+        todo = [value]
+        while todo and budget > 0:
+            budget -= 1
+            each = todo.pop()
+            kind = type(each)
+            if kind in PLAIN:
+                continue
+            if kind in CONTAINERS:
+                todo.extend(each)
+            elif kind is dict:
+                todo.extend(each.keys())
+                todo.extend(each.values())
+            elif any([self._compares(base) for base in _mro(kind)]):
+                return each
+        return None
+
+    def _compares(self, base: type) -> bool:
+        if id(base) in self.types:
+            return False
+        return any([n[:2] == "__" == n[-2:] and n not in HARMLESS for n in _class_dict(base)])
+
+    def plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, refusing to return a value that brings its own comparisons."""
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            value = function(*args, **kwargs)
+            odd = self.strange(value)
+            if odd is not None:
+                raise Tampering("the returned value's class defines its own operators")
+            return value
+
+        return guarded
+
+    def same(self, left: Any, right: Any) -> Any:
+        """`left == right`, unless a side is an object that equals two unlike things at once."""
+        for side in (left, right):
+            odd = self.strange(side)
+            if odd is not None and sum([bool(odd == decoy) for decoy in DECOYS]) > 1:
+                raise Tampering("a compared object claims to equal everything")
+        return left == right
+
+
+def _all_types() -> list[type]:
+    found, todo = [], [object]
+    while todo:
+        each = todo.pop()
+        found.append(each)
+        todo.extend(type.__subclasses__(each))
+    return found

@@ -1,0 +1,112 @@
+"""The warm worker: imports once, then one fork per run, answering frames on its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+from . import confine, grading, guards, launch, linux, programs, supervise, wire
+
+# Imported before the first fork, so that a run needn't pay for them.
+PRELOADED = (
+    "abc argparse ast array base64 bisect calendar cmath collections collections.abc contextlib "
+    "copy csv dataclasses datetime decimal difflib enum fractions functools glob hashlib heapq "
+    "inspect io itertools json keyword linecache logging math numbers operator pathlib pprint "
+    "queue random re runpy secrets shlex statistics string struct sys tempfile textwrap threading "
+    "time traceback types typing unicodedata warnings weakref zlib"
+).split()
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Enter the sandbox where the backend hasn't, say hello, serve until the pipe closes."""
+    try:
+        if settings["backend"] == "unshare":
+            launch.enter(settings)
+        zygote = Zygote(settings)
+    except (OSError, KeyError) as error:
+        wire.write_all(1, wire.frame(json.dumps({"error": str(error)}).encode()))
+        return
+    wire.write_all(1, wire.frame(json.dumps({"ready": sys.version}).encode()))
+    zygote.serve()
+
+
+class Zygote:
+    """Forks a run into namespaces of its own and watches over it from outside them."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.startup = frozenset(sys.modules)
+        for name in PRELOADED:
+            importlib.import_module(name)
+        self.guard = guards.Guard()
+        with contextlib.suppress(OSError):  # a kernel without the sysctl: nothing to close
+            with open("/proc/sys/user/max_user_namespaces", "w") as handle:  # noqa: PTH123
+                handle.write("0")
+        self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        gc.collect()
+        gc.freeze()  # a collection in a fork would otherwise copy every page
+
+    def serve(self) -> None:
+        """Answer each request frame with one frame of JSON; end at end of file."""
+        while True:
+            try:
+                request = json.loads(wire.read_frame(0))
+            except wire.WireError:
+                return
+            reply = self.run(request)
+            wire.write_all(1, wire.frame(json.dumps(reply).encode()))
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One run. Tests are read from the pipe only after the fork, so no fork inherits them."""
+        graded = request["kind"] in grading.KINDS
+        token = os.urandom(16)
+        here, there = os.pipe(), (os.pipe() if graded else None)
+        linux.unshare(linux.NEWPID)
+        child = os.fork()
+        if child == 0:
+            os.close(here[0])
+            try:
+                self._child(request, token, here[1], there)
+            except BaseException as error:  # a fork never returns into the loop of its parent
+                os.write(2, f"sandbox: {type(error).__name__}: {error}\n".encode())
+            os._exit(125)
+        linux.setns(self.own_pids, linux.NEWPID)
+        os.close(here[1])
+        watch = supervise.Watch(child, here[0], self.settings)
+        if there is None:
+            return watch.output()
+        os.close(there[0])
+        try:
+            tests = wire.read_frame(0)
+            return watch.grade(token, tests, there[1])
+        finally:
+            os.close(there[1])
+
+    def _child(self, request: dict[str, Any], token: bytes, out: int,
+               control: tuple[int, int] | None) -> None:
+        """`out` carries a run's output, or a grading's replies; `control` brings the tests."""
+        graded = control is not None
+        null = os.open("/dev/null", os.O_RDWR)
+        stdin = null
+        if request.get("stdin"):
+            stdin = os.memfd_create("stdin")
+            os.write(stdin, request["stdin"].encode())
+            os.lseek(stdin, 0, os.SEEK_SET)
+        # Channel descriptors move out of the way before 0, 1 and 2 replace those of the zygote.
+        out, source = os.dup2(out, 200), (os.dup2(control[0], 201) if control else None)
+        os.dup2(stdin, 0)
+        for fd in (1, 2):
+            os.dup2(null if graded else out, fd)
+        os.closerange(3, 200)
+        confine.confine(self.settings, request.get("workspace"), graded)
+        programs.forget_worker(self.startup, request.get("workspace") is not None)
+        if source is not None:
+            grading.run(request, self.guard, token, source, out)
+        else:
+            os.close(out)
+            programs.run(request)
