@@ -24,8 +24,9 @@ import re
 TOOLS = ("open", "search", "edit", "test", "bash", "submit")
 SEARCH_MARK, REPLACE_MARK, END_MARK = "<<<", "===", ">>>"
 
-_FENCE = re.compile(r"```action\n(.*?)\n?```", re.DOTALL)
-_VERB = re.compile(rf"^(?:{'|'.join(TOOLS)})\b", re.MULTILINE)
+_FENCE = re.compile(r"^```action[ \t]*\n", re.MULTILINE)
+_FENCE_END = re.compile(r"^```[ \t]*$", re.MULTILINE)
+_VERB = re.compile(rf"^(?:{'|'.join(TOOLS)})(?=\s|\Z)", re.MULTILINE)
 
 
 class ActionError(ValueError):
@@ -44,14 +45,14 @@ class Action:
 
 def parse_action(message: str) -> Action:
     """Parse the action in an assistant message; ActionError says what is wrong with it."""
-    fenced = _FENCE.search(message)
-    text = fenced.group(1) if fenced else message
-    start = _VERB.search(text)
+    text, inside = _unfence(message)
+    start = _VERB.search(inside)
     if start is None:
         raise ActionError(f"no action: begin a line with one of {', '.join(TOOLS)}")
-    lines = text[start.start() :].rstrip().split("\n")
-    tool, _, argument = lines[0].partition(" ")
-    argument = argument.strip()
+    tool = start.group()
+    # An edit's marks end it, so a fence among the lines it writes doesn't.
+    lines = (text if tool == "edit" else inside)[start.start() :].rstrip().split("\n")
+    argument = lines[0][len(tool) :].strip()
     if tool == "edit":
         return _parse_edit(argument, lines[1:])
     if tool == "submit":
@@ -61,6 +62,16 @@ def parse_action(message: str) -> Action:
     if tool == "bash" and len(lines) > 1:
         argument = "\n".join([argument, *lines[1:]])
     return Action(tool, argument)
+
+
+def _unfence(message: str) -> tuple[str, str]:
+    """What follows the opening of an action fence, whole and up to the fence's end."""
+    fence = _FENCE.search(message)
+    if fence is None:
+        return message, message
+    text = message[fence.end() :]
+    end = _FENCE_END.search(text)
+    return text, text[: end.start()] if end else text
 
 
 def _parse_edit(path: str, body: list[str]) -> Action:
@@ -81,8 +92,15 @@ def _parse_edit(path: str, body: list[str]) -> Action:
 
 
 def format_action(action: Action) -> str:
-    """The text form of an action; ``parse_action(format_action(a)) == a``."""
+    """The text form of an action; ``parse_action(format_action(a)) == a``.
+
+    Raises ActionError for an edit that the format can't hold: a line of its texts is a mark.
+    """
     if action.tool == "edit":
+        if REPLACE_MARK in action.find.split("\n") or END_MARK in action.replace.split("\n"):
+            raise ActionError(
+                f"an edit can't find a line {REPLACE_MARK} or write a line {END_MARK}"
+            )
         marks = (SEARCH_MARK, action.find, REPLACE_MARK, action.replace, END_MARK)
         return "\n".join((f"edit {action.argument}", *marks))
     return f"{action.tool} {action.argument}".rstrip()
