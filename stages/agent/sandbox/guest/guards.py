@@ -65,10 +65,11 @@ class Guard:
     """What the standard library was before any candidate ran: taken once, in the zygote."""
 
     def __init__(self) -> None:
-        self.modules = [(vars(m), dict(vars(m))) for m in list(sys.modules.values())]
+        modules = {n: m for n, m in sys.modules.items() if isinstance(m, types.ModuleType)}
+        self.modules = [(vars(m), dict(vars(m))) for m in modules.values()]
         self.takers: set[int] = set()
         self.library: set[int] = set()
-        for name, module in list(sys.modules.items()):
+        for name, module in modules.items():
             for value in list(vars(module).values()):
                 home = getattr(value, "__module__", None)
                 if isinstance(value, types.FunctionType | type) and home == name:
