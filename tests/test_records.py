@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,7 @@ def test_equal_records_give_equal_bytes(tmp_path: Path) -> None:
     assert read_jsonl(tmp_path / "a", Trajectory)[0].messages == messages
 
 
+@hypothesis.settings(max_examples=30)
 @given(st.dictionaries(st.text("abc"), values))
 def test_canonical_json_is_one_line_and_loses_nothing(value: dict[str, object]) -> None:
     text = canonical_json(value)
