@@ -3,5 +3,11 @@
 from stages.agent.sandbox.config import RunResult, SandboxConfig, SandboxUnavailable, TestResult
 from stages.agent.sandbox.sandbox import Sandbox, open_sandbox
 
-__all__ = ["RunResult", "Sandbox", "SandboxConfig", "SandboxUnavailable", "TestResult",
-           "open_sandbox"]
+__all__ = [
+    "RunResult",
+    "Sandbox",
+    "SandboxConfig",
+    "SandboxUnavailable",
+    "TestResult",
+    "open_sandbox",
+]

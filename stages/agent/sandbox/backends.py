@@ -28,17 +28,41 @@ def bubblewrap(layout: Layout) -> list[str]:
     program = shutil.which("bwrap")
     if program is None:
         raise NotHere("bwrap is not on the PATH")
-    command = [program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-               "--die-with-parent", "--new-session", "--cap-add", "ALL"]
+    command = [
+        program,
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-add",
+        "ALL",
+    ]
     if os.getuid() != 0:
         command += ["--unshare-user", "--uid", "0", "--gid", "0"]
     for source, target in layout.read_only:
         command += ["--ro-bind", source, target]
     for source, target in layout.links:
         command += ["--symlink", source, target]
-    command += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp", "--dir", "/workspace",
-                "--bind", str(layout.work), "/sandbox/work", "--remount-ro", "/", "--chdir", "/",
-                "--clearenv"]
+    command += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--dir",
+        "/tmp",
+        "--dir",
+        "/workspace",
+        "--bind",
+        str(layout.work),
+        "/sandbox/work",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        "/",
+        "--clearenv",
+    ]
     for name, value in guest_environment().items():
         command += ["--setenv", name, value]
     return [*command, "--", layout.python, *PYTHON_FLAGS]
@@ -56,11 +80,29 @@ def container(layout: Layout) -> list[str]:
     program = shutil.which("docker") or shutil.which("podman")
     if program is None:
         raise NotHere("neither docker nor podman is on the PATH")
-    command = [program, "run", "--rm", "-i", "--network", "none", "--read-only", "--cap-drop",
-               "ALL", "--security-opt", "seccomp=unconfined", "--security-opt",
-               "apparmor=unconfined", "--tmpfs", "/tmp", "--tmpfs", "/workspace",
-               "--volume", f"{layout.work}:/sandbox/work",
-               "--volume", f"{layout.root / 'bin'}:/sandbox/bin:ro"]
+    command = [
+        program,
+        "run",
+        "--rm",
+        "-i",
+        "--network",
+        "none",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "seccomp=unconfined",
+        "--security-opt",
+        "apparmor=unconfined",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/workspace",
+        "--volume",
+        f"{layout.work}:/sandbox/work",
+        "--volume",
+        f"{layout.root / 'bin'}:/sandbox/bin:ro",
+    ]
     for name in ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "CHOWN", "KILL", "DAC_OVERRIDE"):
         command += ["--cap-add", name]
     for name, value in guest_environment().items():
@@ -70,6 +112,8 @@ def container(layout: Layout) -> list[str]:
 
 
 COMMANDS: dict[str, Callable[[Layout], list[str]]] = {
-    "bubblewrap": bubblewrap, "unshare": unshare, "container": container,
+    "bubblewrap": bubblewrap,
+    "unshare": unshare,
+    "container": container,
 }
 assert tuple(COMMANDS) == BACKENDS

@@ -37,8 +37,14 @@ class SandboxConfig:
             raise ValueError(
                 f"sandbox.backend is {self.backend!r}; choose auto, {', '.join(BACKENDS)}."
             )
-        for name in ("cpu_seconds", "wall_seconds", "memory_mb", "processes", "file_size_mb",
-                     "output_bytes"):
+        for name in (
+            "cpu_seconds",
+            "wall_seconds",
+            "memory_mb",
+            "processes",
+            "file_size_mb",
+            "output_bytes",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"sandbox.{name} is {getattr(self, name)}; it must be above 0.")
         if self.workers < 0:

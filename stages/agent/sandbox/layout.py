@@ -17,8 +17,17 @@ from stages.agent.sandbox.guest.wire import frame
 FIRST_RUN_UID = 61000  # runs of worker i get this host uid + i where the host is root
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("ld.so.cache", "ld.so.conf", "localtime", "mime.types")
-GUEST_MODULES = ("wire", "linux", "confine", "launch", "guards", "grading", "supervise",
-                 "programs", "zygote")
+GUEST_MODULES = (
+    "wire",
+    "linux",
+    "confine",
+    "launch",
+    "guards",
+    "grading",
+    "supervise",
+    "programs",
+    "zygote",
+)
 BOOT = """
 import builtins, json, os, sys, types
 def read(size):
@@ -82,7 +91,9 @@ def make_layout(root: Path) -> Layout:
             links.append((os.readlink(name), name))
         elif Path(name).is_dir():
             binds.append((name, name))
-    for prefix in sorted({os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}):
+    for prefix in sorted(
+        {os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}
+    ):
         if not prefix.startswith("/usr/") and prefix != "/usr":
             binds.append((prefix, prefix))
     return Layout(root, tuple(binds), tuple(links), python)

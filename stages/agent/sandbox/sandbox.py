@@ -52,8 +52,14 @@ def open_sandbox(config: SandboxConfig | None = None) -> Sandbox:
 class Sandbox:
     """Warm workers of one backend; safe to use from several threads. A context manager."""
 
-    def __init__(self, backend: str, config: SandboxConfig, workers: list[Worker],
-                 folder: tempfile.TemporaryDirectory[str], work: Path) -> None:
+    def __init__(
+        self,
+        backend: str,
+        config: SandboxConfig,
+        workers: list[Worker],
+        folder: tempfile.TemporaryDirectory[str],
+        work: Path,
+    ) -> None:
         self.backend, self.config, self.work = backend, config, work
         self._workers, self._folder = workers, folder
         self._free: queue.LifoQueue[Worker] = queue.LifoQueue()
@@ -80,17 +86,18 @@ class Sandbox:
 
     def run_command(self, command: str, workspace: Path) -> RunResult:
         """Run a shell command with `workspace` as its cwd and only writable folder."""
-        return self._run({"kind": "command", "command": command,
-                          "workspace": self._name(workspace)})
+        return self._run(
+            {"kind": "command", "command": command, "workspace": self._name(workspace)}
+        )
 
-    def run_program(self, source: str, workspace: Path | None = None,
-                    stdin: str = "") -> RunResult:
+    def run_program(self, source: str, workspace: Path | None = None, stdin: str = "") -> RunResult:
         """Run Python source as a script; without a workspace its cwd is an empty private /tmp."""
         name = None if workspace is None else self._name(workspace)
         return self._run({"kind": "program", "source": source, "stdin": stdin, "workspace": name})
 
-    def run_tests(self, workspace: Path, files: Mapping[str, str],
-                  names: Sequence[str]) -> list[TestResult]:
+    def run_tests(
+        self, workspace: Path, files: Mapping[str, str], names: Sequence[str]
+    ) -> list[TestResult]:
         """Grade `workspace` by tests it never sees: files as path -> text, names path::function.
 
         Each test is a plain function, called once, in the order of `names`. One that ends the
@@ -99,10 +106,15 @@ class Sandbox:
         for name in names:
             path, _, function = name.partition("::")
             if path not in files or not function:
-                raise ValueError(f"The test {name!r} is not path::function with a path of {list(files)}.")
+                raise ValueError(
+                    f"The test {name!r} is not path::function with a path of {list(files)}."
+                )
         guarded = {path: _guard_comparisons(text, path) for path, text in files.items()}
-        request = {"kind": "tests", "workspace": self._name(workspace),
-                   "modules": sorted({m for t in files.values() for m in _imports(t)})}
+        request = {
+            "kind": "tests",
+            "workspace": self._name(workspace),
+            "modules": sorted({m for t in files.values() for m in _imports(t)}),
+        }
         flat = [part for item in guarded.items() for part in item]
         tests = wire.pack([str(len(files)), *flat, *names])
         with self._worker() as worker:
@@ -154,8 +166,10 @@ class Sandbox:
 
     def _name(self, workspace: Path) -> str:
         if workspace.parent != self.work or not workspace.is_dir():
-            raise ValueError(f"{workspace} is not a workspace of this sandbox; use "
-                             "`with sandbox.workspace() as folder` and write the files there.")
+            raise ValueError(
+                f"{workspace} is not a workspace of this sandbox; use "
+                "`with sandbox.workspace() as folder` and write the files there."
+            )
         return workspace.name
 
 

@@ -10,7 +10,8 @@ import tempfile
 import time
 from typing import Any
 
-from stages.agent.sandbox import backends, layout as layouts
+from stages.agent.sandbox import backends
+from stages.agent.sandbox import layout as layouts
 from stages.agent.sandbox.config import SandboxConfig
 from stages.agent.sandbox.guest import wire
 
@@ -26,8 +27,9 @@ class WorkerLost(RuntimeError):
 class Worker:
     """One sandboxed zygote process and its pipes. Not for two threads at once."""
 
-    def __init__(self, backend: str, layout: layouts.Layout, config: SandboxConfig,
-                 index: int) -> None:
+    def __init__(
+        self, backend: str, layout: layouts.Layout, config: SandboxConfig, index: int
+    ) -> None:
         self.wall_s = config.wall_seconds
         self.patience_s = CONTAINER_START_S if backend == "container" else START_S
         self.command = backends.COMMANDS[backend](layout)
@@ -39,8 +41,13 @@ class Worker:
         with tempfile.TemporaryFile() as errors:
             try:
                 self.process = subprocess.Popen(
-                    self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                    bufsize=0, start_new_session=True, cwd="/",
+                    self.command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    bufsize=0,
+                    start_new_session=True,
+                    cwd="/",
                     env=layouts.guest_environment() | {"PATH": os.environ.get("PATH", "")},
                 )
                 assert self.process.stdin and self.process.stdout

@@ -64,7 +64,6 @@ def run(request: dict[str, Any], guard: Guard, token: bytes, source: int, out: i
     if error:
         wire.write_all(out, wire.frame(error.encode("utf-8", "replace")))
         _leave(1)
-    guard.restore()
     wire.write_all(out, wire.frame(token))
     secret, fields = wire.read_frame(source), wire.unpack(wire.read_frame(source))
     error, verdicts = _in_thread(lambda: tests_of(fields, loaded, guard, clean))
@@ -119,12 +118,13 @@ def _load(request: dict[str, Any], module: types.ModuleType) -> None:
     for name in request["modules"]:
         try:
             importlib.import_module(name)
-        except BaseException:  # noqa: S110
+        except BaseException:
             pass
 
 
-def _check(fields: list[str], program: types.ModuleType, guard: Guard,
-           clean: dict[str, Any]) -> list[str]:
+def _check(
+    fields: list[str], program: types.ModuleType, guard: Guard, clean: dict[str, Any]
+) -> list[str]:
     """HumanEval: `check(candidate)` beside the program's names, but with builtins of its own."""
     test, entry_point = fields
     names = dict(program.__dict__)
@@ -133,6 +133,7 @@ def _check(fields: list[str], program: types.ModuleType, guard: Guard,
     candidate = names[entry_point]
     space = {k: v for k, v in names.items() if k not in clean}
     space["__builtins__"] = clean
+    guard.restore(test)
     exec(compile(test, "test", "exec", dont_inherit=True), space)
     check = space["check"]
     check(guard.plain(candidate))
@@ -145,14 +146,16 @@ def _wrong(*args: Any, **kwargs: Any) -> Any:
     return object()
 
 
-def _tests(fields: list[str], program: types.ModuleType, guard: Guard,
-           clean: dict[str, Any]) -> list[str]:
+def _tests(
+    fields: list[str], program: types.ModuleType, guard: Guard, clean: dict[str, Any]
+) -> list[str]:
     """Fields: the number of files, path and text of each, then the names path::function."""
     count = 1 + 2 * int(fields[0])
     spaces: dict[str, dict[str, Any]] = {}
     errors: dict[str, str] = {}
     for path, text in zip(fields[1:count:2], fields[2:count:2], strict=True):
         space = spaces[path] = {"__builtins__": clean, "__name__": path, "__same__": guard.same}
+        guard.restore(text)
         try:
             exec(compile(text, path, "exec", dont_inherit=True), space)
         except BaseException as error:

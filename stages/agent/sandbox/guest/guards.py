@@ -16,22 +16,63 @@ from typing import Any
 
 TAMPERED = 97
 FORBIDDEN = frozenset(
-    "sys.addaudithook sys._current_frames sys._current_exceptions sys.settrace sys.setprofile "
-    "sys.monitoring.register_callback gc.get_objects gc.get_referrers gc.get_referents "
-    "ctypes.dlopen ctypes.dlsym cpython.PyInterpreterState_New sys.remote_exec".split()
+    [
+        "sys.addaudithook",
+        "sys._current_frames",
+        "sys._current_exceptions",
+        "sys.settrace",
+        "sys.setprofile",
+        "sys.monitoring.register_callback",
+        "gc.get_objects",
+        "gc.get_referrers",
+        "gc.get_referents",
+        "ctypes.dlopen",
+        "ctypes.dlsym",
+        "cpython.PyInterpreterState_New",
+        "sys.remote_exec",
+    ]
 )
 FRAME_ATTRIBUTES = frozenset(("tb_frame", "gi_frame", "cr_frame", "ag_frame"))
 BACK_DOORS = frozenset(
-    "_ctypes _xxsubinterpreters _interpreters _testcapi _testinternalcapi _xxinterpchannels".split()
+    [
+        "_ctypes",
+        "_xxsubinterpreters",
+        "_interpreters",
+        "_testcapi",
+        "_testinternalcapi",
+        "_xxinterpchannels",
+    ]
 )
 # These hand frames on to whoever calls them, so their caller must be standard library too.
 FRAME_GIVERS = frozenset(("inspect", "traceback", "logging", "asyncio.base_tasks", "types"))
 # A class that defines one of these may still be compared honestly: none takes part in comparing.
 HARMLESS = frozenset(
-    "__module__ __doc__ __init__ __new__ __dict__ __weakref__ __slots__ __qualname__ "
-    "__annotations__ __annotate__ __annotate_func__ __annotations_cache__ __repr__ __str__ "
-    "__match_args__ __getnewargs__ __orig_bases__ __dataclass_fields__ __dataclass_params__ "
-    "__static_attributes__ __firstlineno__ __hash__ __replace__ __parameters__".split()
+    [
+        "__module__",
+        "__doc__",
+        "__init__",
+        "__new__",
+        "__dict__",
+        "__weakref__",
+        "__slots__",
+        "__qualname__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__repr__",
+        "__str__",
+        "__match_args__",
+        "__getnewargs__",
+        "__orig_bases__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "__hash__",
+        "__replace__",
+        "__parameters__",
+    ]
 )
 PLAIN = (int, float, str, bool, bytes, complex, type(None), range)
 CONTAINERS = (list, tuple, set, frozenset)
@@ -66,7 +107,7 @@ class Guard:
 
     def __init__(self) -> None:
         modules = {n: m for n, m in sys.modules.items() if isinstance(m, types.ModuleType)}
-        self.modules = [(vars(m), dict(vars(m))) for m in modules.values()]
+        self.modules = {name: (vars(m), dict(vars(m))) for name, m in modules.items()}
         self.takers: set[int] = set()
         self.library: set[int] = set()
         for name, module in modules.items():
@@ -78,10 +119,17 @@ class Guard:
                         _codes(value, self.takers)
         self.types = {id(each) for each in _all_types()}
 
-    def restore(self) -> None:
-        """Undo what a candidate patched in the modules that the tests may import."""
-        for live, saved in self.modules:
-            live.update(saved)
+    def restore(self, test: str) -> None:
+        """Undo what a candidate patched in the builtins and in modules named by `test`.
+
+        Only in those: writing to every module would copy every page the fork shares.
+        """
+        words = {word for line in test.split("\n") if "import" in line
+                 for word in line.replace(",", " ").replace(";", " ").split()}
+        for name in ("builtins", *words):
+            if name in self.modules:
+                live, saved = self.modules[name]
+                live.update(saved)
 
     def arm(self) -> None:
         """Install the audit hook in this process, for the rest of its life."""

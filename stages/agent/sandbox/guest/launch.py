@@ -76,5 +76,9 @@ def _build_root(settings: dict[str, Any]) -> None:
     linux.mount(settings["work"], f"{root}/sandbox/work", None, linux.MS_BIND)
     linux.mount("proc", f"{root}/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
     linux.pivot_root(root)
-    linux.mount(None, "/", None, linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY
-                | linux.MS_NOSUID | linux.MS_NODEV)
+    linux.mount(
+        None,
+        "/",
+        None,
+        linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV,
+    )

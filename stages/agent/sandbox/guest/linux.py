@@ -40,11 +40,16 @@ def setns(fd: int, flags: int) -> None:
     _check(_libc.setns(fd, flags), "setns")
 
 
-def mount(source: str | None, target: str, kind: str | None, flags: int = 0,
-          options: str | None = None) -> None:
+def mount(
+    source: str | None, target: str, kind: str | None, flags: int = 0, options: str | None = None
+) -> None:
     """mount(2)."""
-    _check(_libc.mount(_text(source), _text(target), _text(kind), ctypes.c_ulong(flags),
-                       _text(options)), f"mount {target}")
+    _check(
+        _libc.mount(
+            _text(source), _text(target), _text(kind), ctypes.c_ulong(flags), _text(options)
+        ),
+        f"mount {target}",
+    )
 
 
 def umount(target: str) -> None:
@@ -55,9 +60,17 @@ def umount(target: str) -> None:
 def make_read_only(target: str) -> None:
     """The mount at `target` and all beneath it, read-only (mount_setattr, Linux 5.12)."""
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
-    _check(_libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, _text(target), AT_RECURSIVE,
-                         ctypes.byref(attributes), ctypes.sizeof(attributes)),
-           f"mount_setattr {target}")
+    _check(
+        _libc.syscall(
+            SYS_MOUNT_SETATTR,
+            AT_FDCWD,
+            _text(target),
+            AT_RECURSIVE,
+            ctypes.byref(attributes),
+            ctypes.sizeof(attributes),
+        ),
+        f"mount_setattr {target}",
+    )
 
 
 def pivot_root(new_root: str) -> None:

@@ -25,16 +25,22 @@ ENVIRONMENT = {
 }
 
 
-def forget_worker(startup: frozenset[str], has_workspace: bool) -> None:
-    """Take the worker's own modules, and preloaded ones that the workspace shadows, out of sight."""
+def worker_modules() -> list[str]:
+    """Names of the worker's own modules and of those that only it needs."""
     package = __name__.rpartition(".")[0]
-    for name in [n for n in sys.modules if n.partition(".")[0] in (package, "ctypes", "_ctypes")]:
-        del sys.modules[name]
+    return [n for n in sys.modules if n.partition(".")[0] in (package, "ctypes", "_ctypes")]
+
+
+def forget(own: list[str], preloaded: frozenset[str], has_workspace: bool) -> None:
+    """Take the worker's own modules, and preloaded ones that the workspace shadows, out of sight."""
+    modules = sys.modules
+    for name in own:
+        del modules[name]
     if has_workspace:
         for entry in os.listdir():  # noqa: PTH208
             name = entry.removesuffix(".py")
-            if name in sys.modules and name not in startup:
-                del sys.modules[name]
+            if name in preloaded:
+                modules.pop(name, None)
 
 
 def run(request: dict[str, Any]) -> None:

@@ -122,7 +122,7 @@ class Watch:
             if self.pidfd in events or events.get(fd, 0) & select.POLLERR:
                 return
             if fd in events:
-                data = data[os.write(fd, data):]
+                data = data[os.write(fd, data) :]
 
     def _check_memory(self) -> None:
         """Stop a run whose processes together hold more than the limit, each below its own."""

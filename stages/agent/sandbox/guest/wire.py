@@ -48,7 +48,7 @@ def frame(body: bytes) -> bytes:
 def write_all(fd: int, data: bytes) -> None:
     """Every byte of `data`, however short the writes are."""
     while data:
-        data = data[_write(fd, data):]
+        data = data[_write(fd, data) :]
 
 
 def pack(fields: Sequence[str]) -> bytes:

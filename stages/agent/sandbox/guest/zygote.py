@@ -13,13 +13,64 @@ from typing import Any
 from . import confine, grading, guards, launch, linux, programs, supervise, wire
 
 # Imported before the first fork, so that a run needn't pay for them.
-PRELOADED = (
-    "abc argparse ast array base64 bisect calendar cmath collections collections.abc contextlib "
-    "copy csv dataclasses datetime decimal difflib enum fractions functools glob hashlib heapq "
-    "inspect io itertools json keyword linecache logging math numbers operator pathlib pprint "
-    "queue random re runpy secrets shlex statistics string struct sys tempfile textwrap threading "
-    "time traceback types typing unicodedata warnings weakref zlib"
-).split()
+PRELOADED = [
+    "abc",
+    "argparse",
+    "ast",
+    "array",
+    "base64",
+    "bisect",
+    "calendar",
+    "cmath",
+    "collections",
+    "collections.abc",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "enum",
+    "fractions",
+    "functools",
+    "glob",
+    "hashlib",
+    "heapq",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "keyword",
+    "linecache",
+    "logging",
+    "math",
+    "numbers",
+    "operator",
+    "pathlib",
+    "pprint",
+    "queue",
+    "random",
+    "re",
+    "runpy",
+    "secrets",
+    "shlex",
+    "statistics",
+    "string",
+    "struct",
+    "sys",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+    "unicodedata",
+    "warnings",
+    "weakref",
+    "zlib",
+]
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -40,9 +91,11 @@ class Zygote:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
-        self.startup = frozenset(sys.modules)
+        startup = frozenset(sys.modules)
         for name in PRELOADED:
             importlib.import_module(name)
+        self.own = programs.worker_modules()
+        self.preloaded = frozenset(sys.modules) - startup - frozenset(self.own)
         self.guard = guards.Guard()
         with contextlib.suppress(OSError):  # a kernel without the sysctl: nothing to close
             with open("/proc/sys/user/max_user_namespaces", "w") as handle:  # noqa: PTH123
@@ -90,8 +143,9 @@ class Zygote:
         finally:
             os.close(there[1])
 
-    def _child(self, request: dict[str, Any], token: bytes, out: int,
-               control: tuple[int, int] | None) -> None:
+    def _child(
+        self, request: dict[str, Any], token: bytes, out: int, control: tuple[int, int] | None
+    ) -> None:
         """`out` carries a run's output, or a grading's replies; `control` brings the tests."""
         graded = control is not None
         null = os.open("/dev/null", os.O_RDWR)
@@ -107,7 +161,7 @@ class Zygote:
             os.dup2(null if graded else out, fd)
         os.closerange(3, 200)
         confine.confine(self.settings, request.get("workspace"), graded)
-        programs.forget_worker(self.startup, request.get("workspace") is not None)
+        programs.forget(self.own, self.preloaded, request.get("workspace") is not None)
         if source is not None:
             grading.run(request, self.guard, token, source, out)
         else:
