@@ -7,6 +7,7 @@ that need their caller's frame for themselves (namedtuple, logging, traceback) s
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import types
@@ -43,8 +44,11 @@ BACK_DOORS = frozenset(
         "_xxinterpchannels",
     ]
 )
-# These hand frames on to whoever calls them, so their caller must be standard library too.
+FRAME_NAMES = FRAME_ATTRIBUTES | {"_getframe"}
+# These hand frames on to whoever calls them, so their caller must be one of them too.
 FRAME_GIVERS = frozenset(("inspect", "traceback", "logging", "asyncio.base_tasks", "types"))
+LOOKED_THROUGH = (*FRAME_GIVERS, "asyncio", "collections", "contextlib", "dataclasses", "enum",
+                  "typing", "unittest", "warnings")
 # A class that defines one of these may still be compared honestly: none takes part in comparing.
 HARMLESS = frozenset(
     [
@@ -85,38 +89,53 @@ class Tampering(Exception):
     """A value of the candidate that would answer every comparison in its own favour."""
 
 
-def _codes(value: object, found: set[int]) -> None:
-    """Ids of the code objects of a function, a class's methods, and all nested in them."""
-    if isinstance(value, types.FunctionType):
-        _codes(value.__code__, found)
-    elif isinstance(value, types.CodeType):
-        found.add(id(value))
-        for constant in value.co_consts:
-            if isinstance(constant, types.CodeType):
-                _codes(constant, found)
-    elif isinstance(value, property):
-        _codes(value.fget, found)
-    elif isinstance(value, type) and id(value) not in found:
-        found.add(id(value))
-        for member in vars(value).values():
-            _codes(getattr(member, "__func__", member), found)
+def fingerprint(code: types.CodeType) -> int:
+    """What tells one code object from another that would behave otherwise."""
+    return hash((code.co_filename, code.co_qualname, code.co_firstlineno, code.co_code,
+                 code.co_names))
+
+
+def frame_users() -> tuple[list[int], list[int]]:
+    """Fingerprints of standard functions that look at frames, and of all in FRAME_GIVERS.
+
+    Imports much of the standard library: meant for a process that is thrown away afterwards.
+    """
+    for name in LOOKED_THROUGH:
+        importlib.import_module(name)
+    takers: set[int] = set()
+    givers: set[int] = set()
+    for name, module in list(sys.modules.items()):
+        todo: list[Any] = [vars(module)[key] for key in dir(module) if key in vars(module)]
+        seen: set[int] = set()
+        while todo:
+            value = todo.pop()
+            foreign = isinstance(value, types.FunctionType | type) and value.__module__ != name
+            if id(value) in seen or foreign:
+                continue
+            seen.add(id(value))
+            if isinstance(value, types.CodeType):
+                todo.extend(value.co_consts)
+                if name in FRAME_GIVERS:
+                    givers.add(fingerprint(value))
+                elif FRAME_NAMES.intersection(value.co_names):
+                    takers.add(fingerprint(value))
+            elif isinstance(value, type):
+                todo.extend(vars(value).values())
+            elif isinstance(value, types.FunctionType):
+                todo.append(value.__code__)
+            elif isinstance(value, classmethod | staticmethod):
+                todo.append(value.__func__)
+            elif isinstance(value, property):
+                todo.append(value.fget)
+    return list(takers), list(givers)
 
 
 class Guard:
     """What the standard library was before any candidate ran: taken once, in the zygote."""
 
-    def __init__(self) -> None:
-        modules = {n: m for n, m in sys.modules.items() if isinstance(m, types.ModuleType)}
-        self.modules = {name: (vars(m), dict(vars(m))) for name, m in modules.items()}
-        self.takers: set[int] = set()
-        self.library: set[int] = set()
-        for name, module in modules.items():
-            for value in list(vars(module).values()):
-                home = getattr(value, "__module__", None)
-                if isinstance(value, types.FunctionType | type) and home == name:
-                    _codes(value, self.library)
-                    if name not in FRAME_GIVERS:
-                        _codes(value, self.takers)
+    def __init__(self, takers: list[int], givers: list[int], names: list[str]) -> None:
+        self.takers, self.givers = frozenset(takers), frozenset(givers)
+        self.modules = {n: (vars(sys.modules[n]), dict(vars(sys.modules[n]))) for n in names}
         self.types = {id(each) for each in _all_types()}
 
     def restore(self, test: str) -> None:
@@ -136,7 +155,7 @@ class Guard:
         sys.addaudithook(self._hook())
 
     def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
-        takers, library = self.takers, self.library
+        takers, givers = self.takers, self.givers
         leave, frame, inside = os._exit, sys._getframe, set()
 
         def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -151,10 +170,10 @@ class Guard:
                 inside.add(me)  # asking for the frame below raises this event again
                 asker = frame(1)
                 behind = asker.f_back
-                if id(asker.f_code) not in takers and (
-                    id(asker.f_code) not in library
+                if fingerprint(asker.f_code) not in takers and (
+                    fingerprint(asker.f_code) not in givers
                     or behind is None
-                    or id(behind.f_code) not in library
+                    or fingerprint(behind.f_code) not in givers
                 ):
                     leave(TAMPERED)
                 inside.discard(me)

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 from . import grading, wire
@@ -127,11 +126,12 @@ class Watch:
     def _check_memory(self) -> None:
         """Stop a run whose processes together hold more than the limit, each below its own."""
         resident = 0
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) in (os.getpid(), os.getppid()):
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            if not name.isdigit() or int(name) in (os.getpid(), os.getppid()):
                 continue
             try:
-                pages = (entry / "statm").read_text().split()
+                with open(f"/proc/{name}/statm") as handle:  # noqa: PTH123
+                    pages = handle.read().split()
             except OSError:  # ended meanwhile
                 continue
             resident += (int(pages[1]) - int(pages[2])) * PAGE
