@@ -18,11 +18,15 @@ from stages.train_adapter.settings import TrainingError
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One example as tokens: ``mask`` is True where a token is a target of the loss."""
+    """One example as tokens (or several that share a prefix: see sharing.py).
+
+    ``mask`` is True where a token is a target of the loss.
+    """
 
     example_id: str
     ids: tuple[int, ...]
     mask: tuple[bool, ...]
+    n_examples: int = 1
 
     @property
     def n_targets(self) -> int:
@@ -116,11 +120,22 @@ def _describe(problems: dict[str, list[str]], total: int) -> str:
     return "the examples can't be trained on. " + " ".join(parts)
 
 
-def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices 0..n-1 in a seeded random order, cut into batches (the last may be smaller)."""
-    order = list(range(n))
+def epoch_batches(sizes: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of items of ``sizes`` examples in a seeded random order, cut into batches.
+
+    A batch ends as soon as it holds ``batch_size`` examples (the last may hold fewer).
+    """
+    order = list(range(len(sizes)))
     random.Random(f"batches {seed} {epoch}").shuffle(order)
-    return [order[i : i + batch_size] for i in range(0, n, batch_size)]
+    batches: list[list[int]] = []
+    held = batch_size
+    for index in order:
+        if held >= batch_size:
+            batches.append([])
+            held = 0
+        batches[-1].append(index)
+        held += sizes[index]
+    return batches
 
 
 def micro_batches(

@@ -61,7 +61,7 @@ def run_dpo(
             _check_start(preference_total)
         return total
 
-    return optimize(engine, len(pairs), settings, batch_loss, penalty, progress)
+    return optimize(engine, [1] * len(pairs), settings, batch_loss, penalty, progress)
 
 
 def reference_log_probs(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stages.records import Example
-from stages.train_adapter.lora import LoraSettings, State, delta_norms, factors
+from stages.adapters.lora import LoraSettings, State, delta_norms, factors
 
 Slot = tuple[int, int]
 """Example and position of one target: an index into its prompt, or -1 for the completion."""

@@ -44,6 +44,8 @@ class TrainSettings:
     """Strength of DPO's implicit KL constraint."""
     sft_weight: float = 0.0
     """Weight of the chosen answer's mean negative log-likelihood added to DPO's loss."""
+    share_prefixes: bool = True
+    """Compute examples that are prefixes of one another (an episode's steps) in one pass."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass (large models only)."""
     threads: int = 1

@@ -43,18 +43,19 @@ def run_sft(
             total += loss.item()
         return total
 
-    return optimize(engine, len(rows), settings, batch_loss, penalty, progress)
+    sizes = [row.n_examples for row in rows]
+    return optimize(engine, sizes, settings, batch_loss, penalty, progress)
 
 
 def optimize(
     engine: Engine,
-    n: int,
+    sizes: Sequence[int],
     settings: TrainSettings,
     batch_loss: Callable[[list[int]], float],
     penalty: Penalty | None = None,
     progress: bool = True,
 ) -> list[float]:
-    """AdamW over seeded random batches of ``n`` items; returns the loss of every step.
+    """AdamW over seeded random batches of items of ``sizes`` examples; the loss of every step.
 
     ``batch_loss`` gets item indices, adds gradients and returns the loss. Raises TrainingError at
     the first loss that is zero, not finite or constant, and when no gradient arrives (check 10).
@@ -66,7 +67,7 @@ def optimize(
     plan = [
         batch
         for epoch in range(settings.epochs)
-        for batch in epoch_batches(n, settings.batch_size, settings.seed, epoch)
+        for batch in epoch_batches(sizes, settings.batch_size, settings.seed, epoch)
     ]
     losses: list[float] = []
     engine.refresh()

@@ -12,14 +12,15 @@ from torch import Tensor
 from stages.agent.chat import render_prompt
 from stages.records import Example
 from stages.train_adapter.batches import Row, encode
-from stages.train_adapter.certificate import Certificate, certify
+from stages.adapters.certificate import Certificate, certify
 from stages.train_adapter.dpo import run_dpo
 from stages.train_adapter.engine import Engine, PeftEngine
 from stages.train_adapter.fast_qwen2 import FastQwen2, supports
-from stages.train_adapter.lora import LoraSettings, State, adapter_state, attached, base_sha256
+from stages.adapters.lora import LoraSettings, State, adapter_state, attached, base_sha256
 from stages.train_adapter.quantised import prepare_quantised
 from stages.train_adapter.settings import TrainingError, TrainSettings
 from stages.train_adapter.sft import Penalty, reproducible, run_sft
+from stages.train_adapter.sharing import share_prefixes
 
 N_PROBES = 8
 """Probe prompts of the certificate, when none are given: the first examples' own."""
@@ -41,6 +42,8 @@ class TrainedAdapter:
     """Training tokens processed, prompts and targets, over all epochs, without padding."""
     target_tokens: int
     """Of these, the tokens that the loss covered."""
+    computed_tokens: int
+    """Tokens that passed through the model: fewer than ``tokens`` where prefixes are shared."""
     n_examples: int
     """Different examples trained on."""
     engine: str
@@ -74,6 +77,9 @@ def train(
     prepare_quantised(model)
     rows = encode(tokenizer, examples, settings.max_length)
     rejected = _rejected_rows(tokenizer, examples, settings)
+    every = [*rows, *rejected]
+    if settings.method == "sft" and settings.share_prefixes:
+        rows = share_prefixes(rows)
     if probes is None:
         probes = [render_prompt(tokenizer, e.prompt) for e in examples[:N_PROBES]]
     base_hash = base_sha256(model)
@@ -87,7 +93,6 @@ def train(
         losses = _run(engine, rows, rejected, settings, term, progress, start is None)
         seconds = time.perf_counter() - began
         state = adapter_state(wrapped)
-    every = [*rows, *rejected]
     with reproducible(settings.threads, settings.seed):
         certificate = certify(model, state, lora, probes, base_hash)
     return TrainedAdapter(
@@ -97,6 +102,7 @@ def train(
         losses=tuple(losses),
         tokens=settings.epochs * sum(len(row.ids) for row in every),
         target_tokens=settings.epochs * sum(row.n_targets for row in every),
+        computed_tokens=settings.epochs * sum(len(row.ids) for row in [*rows, *rejected]),
         n_examples=len({example.example_id for example in examples}),
         engine=engine.name,
         certificate=certificate,

@@ -69,11 +69,20 @@ def test_collated_positions_predict_their_targets():
 
 
 def test_batches_hold_every_example_once_and_depend_on_the_seed():
-    batches = epoch_batches(21, 4, seed=1, epoch=0)
+    ones = [1] * 21
+    batches = epoch_batches(ones, 4, seed=1, epoch=0)
     assert sorted(i for b in batches for i in b) == list(range(21))
-    assert batches == epoch_batches(21, 4, seed=1, epoch=0)
-    assert batches != epoch_batches(21, 4, seed=2, epoch=0)
-    assert batches != epoch_batches(21, 4, seed=1, epoch=1)
+    assert [len(b) for b in batches] == [4, 4, 4, 4, 4, 1]
+    assert batches == epoch_batches(ones, 4, seed=1, epoch=0)
+    assert batches != epoch_batches(ones, 4, seed=2, epoch=0)
+    assert batches != epoch_batches(ones, 4, seed=1, epoch=1)
+
+
+def test_batches_count_the_examples_that_rows_hold():
+    sizes = [3, 1, 2, 4, 1, 1, 5]
+    for batch in epoch_batches(sizes, 4, seed=1, epoch=0)[:-1]:
+        held = [sizes[i] for i in batch]
+        assert sum(held[:-1]) < 4 <= sum(held)
 
 
 def test_micro_batches_cover_the_batch_within_the_limit(tokenizer):

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.train_adapter.certificate import (
+from stages.adapters.certificate import (
     NotLive,
     certify,
     merge_parity,
     require_changed,
     require_served,
 )
-from stages.train_adapter.lora import LoraSettings, adapter_sha256, base_sha256
+from stages.adapters.lora import LoraSettings, adapter_sha256, base_sha256
 from tests.train_adapter.test_lora import random_state
 
 PROBES = [[i, i + 1, i + 2] for i in range(50)]

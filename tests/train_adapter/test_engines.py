@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from stages.train_adapter.batches import collate, encode
 from stages.train_adapter.engine import PeftEngine
 from stages.train_adapter.fast_qwen2 import FastQwen2, supports
-from stages.train_adapter.lora import LoraSettings, attached
+from stages.adapters.lora import LoraSettings, attached
 from tests.train_adapter.conftest import make_examples, make_model
 
 SHAPES = [
@@ -67,7 +67,7 @@ def test_adapter_off_is_the_base_and_ends(tokenizer, model, lora):
 
 def test_what_the_fast_engine_does_not_compute_goes_the_general_way():
     def supported(lora=None, dtype=torch.float32, **shape):
-        with attached(make_model(**shape).to(dtype), lora or LoraSettings(rank=2)) as wrapped:
+        with attached(make_model(**shape).to(dtype=dtype), lora or LoraSettings(rank=2)) as wrapped:
             return supports(wrapped)
 
     assert supported()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from peft import PeftModel
 
-from stages.train_adapter.certificate import next_token_logits
-from stages.train_adapter.folder import AdapterError, load_adapter, save_adapter
-from stages.train_adapter.lora import (
+from stages.adapters.certificate import next_token_logits
+from stages.adapters.folder import AdapterError, load_adapter, save_adapter
+from stages.adapters.lora import (
     LoraSettings,
     adapter_sha256,
     adapter_state,

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.train_adapter.lora import delta_norms, delta_weights
+from stages.adapters.lora import delta_norms, delta_weights
 from stages.train_adapter.placebo import another_world, derange, random_delta, shuffle_targets
 from tests.train_adapter.conftest import make_examples
 from tests.train_adapter.test_lora import random_state

@@ -1,0 +1,158 @@
+"""Train every adapter that the experiment's conditions ask for: one per world, split, arm and seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stages.adapters.folder import load_adapter, save_adapter
+from stages.adapters.lora import LoraSettings
+from stages.lab.arms import arms_of, format_of
+from stages.lab.cells import Cells
+from stages.lab.context import Lab, run_main
+from stages.lab.models import load_base
+from stages.lab.pool import run_jobs
+from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
+from stages.train_adapter.placebo import random_delta, shuffle_targets
+from stages.train_adapter.settings import TrainSettings
+from stages.train_adapter.train import train
+
+ROOMS = ("train_adapter", "adapters", "lab", "agent")
+RANDOM = "placebo_random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Which adapter: its world, split, arm and seed."""
+
+    world: str
+    split: str
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.world}/{self.split}/{self.arm}-s{self.seed}"
+
+
+def work(lab: Lab) -> None:
+    cells = Cells(lab.folder("models/adapters"), ROOMS)
+    base = load_base(lab.model)
+    arms = arms_of(lab.experiment)
+    places = [
+        Place(world, split, arm, seed)
+        for world in lab.worlds
+        for split in lab.experiment.splits
+        for seed in lab.experiment.seeds
+        for arm in arms
+    ]
+    trained = [place for place in places if place.arm != RANDOM]
+    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters")
+    drawn = [place for place in places if place.arm == RANDOM]
+    run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)
+    cells.sweep()
+
+
+def _source(lab: Lab, place: Place) -> Path:
+    """The examples that an arm is trained on."""
+    world = lab.placebo_worlds[place.world] if place.arm == "placebo_world" else place.world
+    folder = lab.folder("data/synthetic") / world / place.split
+    return folder / f"{format_of(lab.experiment, place.arm)}.jsonl"
+
+
+def settings_of(lab: Lab, place: Place) -> tuple[TrainSettings, LoraSettings]:
+    """How an arm is trained; format C by DPO, everything else by SFT."""
+    values = lab.experiment.train
+    dpo = format_of(lab.experiment, place.arm) == "C"
+    settings = TrainSettings(
+        method="dpo" if dpo else "sft",
+        learning_rate=values.dpo_learning_rate if dpo else values.learning_rate,
+        epochs=values.epochs,
+        batch_size=values.batch_size,
+        warmup=values.warmup,
+        max_length=lab.model.context_tokens,
+        min_examples=values.min_examples,
+        allow_small=lab.experiment.kind == "pilot",
+        beta=values.beta,
+        threads=lab.model.threads,
+        seed=place.seed,
+    )
+    return settings, LoraSettings(rank=values.rank, alpha=values.alpha, seed=place.seed)
+
+
+def _trained(lab: Lab, cells: Cells, base: tuple[Any, Any], place: Place) -> Callable[[], Path]:
+    source = _source(lab, place)
+    settings, lora = settings_of(lab, place)
+    key = [lab.base_sha256(), sha256_file(source), repr(settings), repr(lora), place.name]
+    return cells.job(place.name, key, "", partial(_train, lab, base, place))
+
+
+def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
+    settings, lora = settings_of(lab, place)
+    source = _source(lab, place)
+    examples = read_jsonl(source, Example)
+    if place.arm == "placebo_shuffled":
+        examples = shuffle_targets(examples, place.seed)
+    model, tokenizer = base
+    result = train(model, tokenizer, examples, settings, lora, progress=False)
+    facts = {
+        "arm": place.arm,
+        "world": place.world,
+        "split": place.split,
+        "seed": place.seed,
+        "examples": result.n_examples,
+        "tokens": result.tokens,
+        "target_tokens": result.target_tokens,
+        "method": settings.method,
+        "engine": result.engine,
+        "source_sha256": read_json(source.parent / "manifest.json")["source_sha256"],
+        "first_loss": result.losses[0],
+        "last_loss": result.losses[-1],
+    }
+    _save(lab, folder, result.state, lora, facts, dataclasses.asdict(result.certificate))
+    write_json(folder / "losses.json", list(result.losses))
+    timings = Path("timings") / lab.name / f"train-{place.name.replace('/', '-')}.json"
+    write_json(timings, {"seconds": result.seconds, "tokens": result.tokens})
+
+
+def _random(lab: Lab, cells: Cells, base: tuple[Any, Any], place: Place) -> Callable[[], Path]:
+    skill = lab.folder("models/adapters") / place.world / place.split / f"skill-s{place.seed}"
+    weights = skill / "adapter_model.safetensors"
+    key = [lab.base_sha256(), sha256_file(weights), place.name]
+    return cells.job(place.name, key, "", partial(_draw, lab, base, skill, place))
+
+
+def _draw(lab: Lab, base: tuple[Any, Any], skill: Path, place: Place, folder: Path) -> None:
+    from stages.adapters.certificate import certify
+    from stages.adapters.lora import base_sha256
+    from stages.agent.chat import render_prompt
+
+    model, tokenizer = base
+    base_hash = base_sha256(model)
+    state, lora = load_adapter(skill, base_hash)
+    drawn = random_delta(state, lora, place.seed)
+    examples = read_jsonl(_source(lab, place), Example)[:8]
+    probes = [render_prompt(tokenizer, example.prompt) for example in examples]
+    certificate = certify(model, drawn, lora, probes, base_hash)
+    facts = {"arm": place.arm, "world": place.world, "split": place.split, "seed": place.seed}
+    _save(lab, folder, drawn, lora, facts, dataclasses.asdict(certificate))
+
+
+def _save(
+    lab: Lab,
+    folder: Path,
+    state: Any,
+    lora: LoraSettings,
+    facts: dict[str, Any],
+    certificate: dict[str, Any],
+) -> None:
+    save_adapter(folder, state, lora, lab.model.path, certificate["base_sha256"], facts)
+    write_json(folder / "facts.json", facts)
+    write_json(folder / "certificate.json", certificate)
+
+
+if __name__ == "__main__":
+    run_main("train_adapter", work)

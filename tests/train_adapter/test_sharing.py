@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+
+from stages.records import Example
+from stages.train_adapter.batches import Row, collate, encode
+from stages.train_adapter.engine import PeftEngine
+from stages.adapters.lora import attached
+from stages.train_adapter.sharing import share_prefixes
+from stages.train_adapter.train import train
+from tests.train_adapter.conftest import make_examples
+
+
+def episode_steps(n: int) -> list[Example]:
+    """Two steps of each of ``n`` episodes, as examples of their own."""
+    second = make_examples(n)
+    first = [
+        dataclasses.replace(
+            e, example_id=f"{e.example_id}s", prompt=e.prompt[:2], completion=e.prompt[2]["content"]
+        )
+        for e in second
+    ]
+    return [*first, *second]
+
+
+def test_steps_of_an_episode_become_one_row(tokenizer):
+    rows = encode(tokenizer, episode_steps(6), 256)
+    shared = share_prefixes(rows)
+    assert [row.n_examples for row in shared] == [2] * 6
+    assert sum(row.n_targets for row in shared) == sum(row.n_targets for row in rows)
+    assert [row.ids for row in shared] == [row.ids for row in rows[6:]]
+
+
+def test_loss_and_gradient_are_those_of_the_single_rows(tokenizer, model, lora):
+    rows = encode(tokenizer, episode_steps(6), 256)
+    found = []
+    with attached(model, lora) as wrapped:
+        engine = PeftEngine(wrapped)
+        for batch in (collate(rows), collate(share_prefixes(rows))):
+            wrapped.zero_grad()
+            loss = F.cross_entropy(engine.target_logits(batch), batch.targets)
+            loss.backward()
+            found.append([loss.detach(), *(p.grad.clone() for p in engine.parameters())])
+    for single, shared in zip(*found, strict=True):
+        torch.testing.assert_close(shared, single, rtol=1e-4, atol=1e-6)
+
+
+def test_repeated_examples_and_near_prefixes_stay_apart():
+    def row(name, ids, learned):
+        return Row(name, tuple(ids), tuple(t in learned for t in ids))
+
+    rows = [
+        row("short", [1, 2, 3], {3}),
+        row("repeated", [1, 2, 3], {3}),
+        row("long", [1, 2, 3, 4, 5], {5}),
+        row("other", [1, 2, 9, 4, 5], {5}),
+    ]
+    shared = share_prefixes(rows)
+    assert [(r.example_id, r.n_examples) for r in shared] == [
+        ("long", 2),
+        ("repeated", 1),
+        ("other", 1),
+    ]
+    assert shared[0].mask == (False, False, True, False, True)
+    assert share_prefixes([]) == []
+
+
+def test_training_counts_both_the_examples_tokens_and_the_computed(
+    tokenizer, model, settings, lora
+):
+    apart = dataclasses.replace(settings, share_prefixes=False)
+    found = [
+        train(model, tokenizer, episode_steps(12), s, lora, progress=False)
+        for s in (settings, apart)
+    ]
+    assert found[0].tokens == found[1].tokens == found[1].computed_tokens
+    assert found[0].computed_tokens < 0.8 * found[0].tokens
+    assert found[0].target_tokens == found[1].target_tokens
+    assert len(found[0].losses) == len(found[1].losses)
