@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stages.records import UserError
@@ -39,8 +39,9 @@ class _Place:
         line = "" if self.line is None else f", line {self.line}"
         return f"{self.file}{line}: {'.'.join(self.path) or 'the top level'}"
 
-    def under(self, mapping: Mapping[Any, Any], key: Any) -> _Place:
-        return _Place(self.file, (*self.path, str(key)), _line_of(mapping, key) or self.line)
+    def under(self, block: Any, key: Any) -> _Place:
+        """The place of ``block[key]``, where ``block`` stands here."""
+        return _Place(self.file, (*self.path, str(key)), _line_of(block, key) or self.line)
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
@@ -79,15 +80,15 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"{hint}Known: {', '.join(names) or 'none'}."
 
 
-def _line_of(mapping: Mapping[Any, Any], key: Any) -> int | None:
-    """The line a key stands on, counted from 1; for a merged key, the line in its anchor."""
-    if not isinstance(mapping, CommentedMap):
+def _line_of(block: Any, key: Any) -> int | None:
+    """The line a key or item stands on, from 1; for a merged key, the line in its anchor."""
+    if not isinstance(block, CommentedMap | CommentedSeq):
         return None
-    own = mapping.lc.data or {}
+    own = block.lc.data or {}
     if key in own:
         return own[key][0] + 1
-    lines = (_line_of(anchor, key) for anchor in mapping.merge if key in anchor)
-    return next(lines, None)
+    anchors = block.merge if isinstance(block, CommentedMap) else []
+    return next((_line_of(anchor, key) for anchor in anchors if key in anchor), None)
 
 
 def _dataclass(kind: Any, value: Any, place: _Place) -> Any:
@@ -122,8 +123,7 @@ def _convert(hint: Any, value: Any, place: _Place) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise _wrong_type(_say(hint), value, place)
-        items = (dataclasses.replace(place, path=(*place.path, str(i))) for i in range(len(value)))
-        return tuple(_convert(arguments[0], v, p) for v, p in zip(value, items, strict=True))
+        return tuple(_convert(arguments[0], v, place.under(value, i)) for i, v in enumerate(value))
     if origin is dict:
         if not isinstance(value, Mapping):
             raise _wrong_type(_say(hint), value, place)
