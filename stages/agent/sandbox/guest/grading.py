@@ -1,7 +1,7 @@
 """A graded run: the candidate is imported first, the hidden tests and the secret come after.
 
-Both work in threads: no signal handler runs there, and the main thread, which holds the secret,
-is on no frame chain of theirs. From the import on only references saved beforehand are used (every
+Both run in a second thread: no signal handler runs there, and the main thread, which holds the
+secret, is on no frame chain of theirs. From the import on only references saved beforehand are used (every
 module here has its own copy of the builtins). Tests are compiled from memory, never a file.
 """
 
@@ -13,7 +13,6 @@ import importlib
 import os
 import signal
 import sys
-import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +24,7 @@ __all__ = ["KINDS", "TAMPERED", "run"]
 
 KINDS = ("check", "tests")
 DETAIL = 300  # characters of an exception's message that a verdict keeps
-CANARIES = """
+CANARIES = compile("""
 def not_true(): assert not True
 def equal(): assert 1 == 2
 def length(): assert len([]) == 1
@@ -35,9 +34,9 @@ def kind(): assert isinstance(1, str)
 def order(): assert sorted([2, 1]) == [2, 1]
 def size(): assert abs(-2) < 1 and max(1, 2) < 2 and sum([1, 1]) < 2
 def text(): assert str(1) == "2" or repr(1) == "2"
-"""
+""", "canary", "exec", dont_inherit=True)
 # Saved before any candidate runs.
-_kill, _leave, _sleep = os.kill, os._exit, time.sleep
+_kill, _leave = os.kill, os._exit
 _start, _lock, _threads = _thread.start_new_thread, _thread.allocate_lock, _thread._count
 _type_name = type.__dict__["__name__"].__get__
 
@@ -54,50 +53,47 @@ def run(request: dict[str, Any], guard: Guard, token: bytes, source: int, out: i
     tests_of, load = (_check, _load_program) if request["kind"] == "check" else (_tests, _load)
     guard.arm()
     loaded = types.ModuleType("program")
-    error = _in_thread(lambda: load(request, loaded))[0]
+    inbox: list[list[str]] = []
+    done, go, box = _lock(), _lock(), []
+    done.acquire()
+    go.acquire()
+
+    def candidate() -> None:
+        box.append(_described(lambda: load(request, loaded)))
+        done.release()
+        go.acquire()
+        box.append(_described(lambda: tests_of(inbox[0], loaded, guard, clean)))
+        done.release()
+
+    _start(candidate, ())
+    done.acquire()
+    error = box[0][0]
     try:
         _kill(-1, signal.SIGKILL)  # whatever the import started; this process is number 1
     except ProcessLookupError:
         pass
-    if not error and not _alone():
+    if not error and _threads() > 1:
         error = "importing it left a thread running"
     if error:
         wire.write_all(out, wire.frame(error.encode("utf-8", "replace")))
         _leave(1)
     wire.write_all(out, wire.frame(token))
-    secret, fields = wire.read_frame(source), wire.unpack(wire.read_frame(source))
-    error, verdicts = _in_thread(lambda: tests_of(fields, loaded, guard, clean))
+    secret = wire.read_frame(source)
+    inbox.append(wire.unpack(wire.read_frame(source)))
+    go.release()
+    done.acquire()
+    error, verdicts = box[1]
     verdicts = verdicts if not error else ["0" + error]
     wire.write_all(out, wire.frame(secret + wire.pack(verdicts)))
     _leave(0)
 
 
-def _in_thread(function: Callable[[], Any]) -> tuple[str, Any]:
+def _described(function: Callable[[], Any]) -> tuple[str, Any]:
     """What `function` raised, described ("" for nothing), and what it returned."""
-    done, box = _lock(), []
-    done.acquire()
-
-    def body() -> None:
-        try:
-            value = function()
-            box.append(("", value))
-        except BaseException as error:
-            box.append((describe(error), None))
-        finally:
-            done.release()
-
-    _start(body, ())
-    done.acquire()
-    return box[0]
-
-
-def _alone() -> bool:
-    """Whether every thread but this one has ended; the last one gets a moment to."""
-    for _ in range(400):
-        if _threads() == 0:
-            return True
-        _sleep(0.00005)
-    return False
+    try:
+        return "", function()
+    except BaseException as error:
+        return describe(error), None
 
 
 def describe(error: BaseException) -> str:
@@ -178,7 +174,7 @@ def _verdict(name: str, spaces: dict[str, dict[str, Any]], errors: dict[str, str
 
 def _run_canaries(clean: dict[str, Any]) -> None:
     space: dict[str, Any] = {"__builtins__": clean}
-    exec(compile(CANARIES, "canary", "exec", dont_inherit=True), space)
+    exec(CANARIES, space)
     for name, value in list(space.items()):
         if name != "__builtins__":
             _must_fail(value)

@@ -81,6 +81,8 @@ HARMLESS = frozenset(
 PLAIN = (int, float, str, bool, bytes, complex, type(None), range)
 CONTAINERS = (list, tuple, set, frozenset)
 DECOYS: tuple[Any, ...] = (object(), 7919, 7919.5, "q\0", b"q\0", None, [7919], (7919,), {7919: 0})
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: every class that a program can make has it
+_flags = type.__dict__["__flags__"].__get__
 _mro = type.__dict__["__mro__"].__get__
 _class_dict = type.__dict__["__dict__"].__get__
 
@@ -200,7 +202,7 @@ class Guard:
         return None
 
     def _compares(self, base: type) -> bool:
-        if id(base) in self.types:
+        if id(base) in self.types or not _flags(base) & HEAP_TYPE:
             return False
         return any([n[:2] == "__" == n[-2:] and n not in HARMLESS for n in _class_dict(base)])
 

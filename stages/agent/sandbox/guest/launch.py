@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 from . import linux
@@ -42,12 +41,16 @@ def enter(settings: dict[str, Any]) -> None:
 
 
 def _write_maps(pid: int, uid: int, gid: int, run_uid: int | None) -> None:
-    folder = Path(f"/proc/{pid}")
     extra = "" if run_uid is None else f"\n{run_uid} {run_uid} 1"
-    (folder / "uid_map").write_text(f"0 {uid} 1{extra}")
+    _write(f"/proc/{pid}/uid_map", f"0 {uid} 1{extra}")
     if run_uid is None:
-        (folder / "setgroups").write_text("deny")
-    (folder / "gid_map").write_text(f"0 {gid} 1{extra}")
+        _write(f"/proc/{pid}/setgroups", "deny")
+    _write(f"/proc/{pid}/gid_map", f"0 {gid} 1{extra}")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as handle:  # noqa: PTH123 (pathlib would make every fork dearer)
+        handle.write(text)
 
 
 def _mirror_exit(pid: int) -> None:
@@ -63,13 +66,13 @@ def _build_root(settings: dict[str, Any]) -> None:
     for source, target in settings["links"]:
         os.symlink(source, root + target)
     for folder in ("/proc", "/dev", "/tmp", "/workspace", "/sandbox/work"):
-        Path(root + folder).mkdir(parents=True)
+        os.makedirs(root + folder)  # noqa: PTH103
     for source, target in settings["read_only"]:
-        Path(root + target).mkdir(parents=True, exist_ok=True)
+        os.makedirs(root + target, exist_ok=True)  # noqa: PTH103
         linux.mount(source, root + target, None, linux.MS_BIND | linux.MS_REC)
         linux.make_read_only(root + target)
     for name in DEVICES:
-        Path(f"{root}/dev/{name}").touch()
+        _write(f"{root}/dev/{name}", "")
         linux.mount(f"/dev/{name}", f"{root}/dev/{name}", None, linux.MS_BIND)
     os.symlink("/tmp", f"{root}/dev/shm")
     os.symlink("/proc/self/fd", f"{root}/dev/fd")

@@ -16,9 +16,8 @@ from . import confine, grading, guards, launch, linux, programs, supervise, wire
 # Imported before the first fork, so that a run needn't pay for them. Few, on purpose: a fork
 # costs about 0.4 ms for each MiB that the zygote holds.
 PRELOADED = (
-    "bisect cmath collections collections.abc contextlib copy dataclasses datetime enum fractions "
-    "functools heapq itertools json math numbers operator pathlib random re string sys textwrap "
-    "threading time traceback types typing"
+    "bisect collections collections.abc contextlib copy enum fractions functools heapq itertools "
+    "json math operator random re string sys textwrap threading time traceback types typing"
 ).split()
 
 
