@@ -80,7 +80,8 @@ HARMLESS = frozenset(
 )
 PLAIN = (int, float, str, bool, bytes, complex, type(None), range)
 CONTAINERS = (list, tuple, set, frozenset)
-DECOYS: tuple[Any, ...] = (object(), 7919, 7919.5, "q\0", b"q\0", None, [7919], (7919,), {7919: 0})
+DECOYS: tuple[Any, ...] = (object(), None, 7919, 7920, 7919.5, 0.5, "q\0", "x\0", b"q\0", b"x\0",
+                           [7919], [7920], (7919,), (7920,), {7919: 0}, {7920: 0}, {7919}, {7920})
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: every class that a program can make has it
 _flags = type.__dict__["__flags__"].__get__
 _mro = type.__dict__["__mro__"].__get__
@@ -222,9 +223,16 @@ class Guard:
         """`left == right`, unless a side is an object that equals two unlike things at once."""
         for side in (left, right):
             odd = self.strange(side)
-            if odd is not None and sum([bool(odd == decoy) for decoy in DECOYS]) > 1:
+            if odd is not None and sum([_equal(odd, decoy) for decoy in DECOYS]) > 1:
                 raise Tampering("a compared object claims to equal everything")
         return left == right
+
+
+def _equal(left: Any, right: Any) -> bool:
+    try:
+        return bool(left == right)
+    except Exception:  # an honest class may not know how to compare itself with anything
+        return False
 
 
 def _all_types() -> list[type]:
