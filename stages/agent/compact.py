@@ -1,0 +1,159 @@
+"""A compact Qwen2: the same numbers as transformers, without its overhead per call.
+
+Weights are taken from a loaded transformers model (with an adapter merged into the copy, where
+one is named). Queries, keys and values come from one matrix, gate and up from one, the norms'
+gains are folded into the matrix that follows, and the rotary embedding multiplies complex pairs,
+for which the rows of the query and key matrices are interleaved. Architecture as in transformers
+5.23 ``models/qwen2/modeling_qwen2.py``.
+
+Shapes: T tokens, C hidden, H query heads, K key/value heads, D head size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Attend = Callable[[int, Tensor], Tensor]
+"""(layer, qkv [T, (H + 2 K) D] with rotated queries and keys) -> attention output [T, H D]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    out: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class CompactQwen2:
+    """Weights ready for ``forward``; matrices lie transposed, [in, out]."""
+
+    layers: tuple[Layer, ...]
+    embed: Tensor
+    head: Tensor
+    rotary: Tensor
+    """Complex rotations by position, [P, 1, D/2]."""
+    heads: int
+    kv_heads: int
+    head_dim: int
+    eps: float
+
+    def forward(self, ids_T: Tensor, positions_T: Tensor, attend: Attend) -> Tensor:
+        """Hidden states [T, C] after the last norm; rows are whatever ``attend`` says they are."""
+        x = self.embed[ids_T]
+        rotary = self.rotary[positions_T]
+        turned = (self.heads + self.kv_heads) * self.head_dim
+        shape = (x.shape[0], self.heads + self.kv_heads, self.head_dim // 2, 2)
+        width = (x.shape[1],)
+        for number, layer in enumerate(self.layers):
+            h = F.rms_norm(x, width, None, self.eps)
+            if layer.qkv_bias is None:
+                qkv = torch.mm(h, layer.qkv)
+            else:
+                qkv = torch.addmm(layer.qkv_bias, h, layer.qkv)
+            torch.view_as_complex(qkv[:, :turned].view(shape)).mul_(rotary)
+            x = torch.addmm(x, attend(number, qkv), layer.out)
+            h = F.rms_norm(x, width, None, self.eps)
+            gate, up = torch.mm(h, layer.gate_up).chunk(2, -1)
+            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down)
+        return F.rms_norm(x, width, None, self.eps)
+
+    def logits(self, hidden_TC: Tensor) -> Tensor:
+        return torch.mm(hidden_TC, self.head)
+
+
+def supports(config: Any) -> bool:
+    """Whether a transformers configuration is one this file implements."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    return (
+        config.model_type == "qwen2"
+        and config.hidden_act == "silu"
+        and not getattr(config, "use_sliding_window", False)
+        and rope.get("rope_type", "default") == "default"
+        and getattr(config, "quantization_config", None) is None
+    )
+
+
+def from_transformers(model: Any, max_positions: int, adapter: str | None = None) -> CompactQwen2:
+    """Copy the weights of a Qwen2ForCausalLM, or of a peft model around one.
+
+    ``adapter`` names the peft adapter to merge into the copy; None takes the base weights.
+    """
+    causal = model.base_model.model if hasattr(model, "peft_config") else model
+    body, config = causal.model, causal.config
+    head_dim = getattr(config, "head_dim", None) or (
+        config.hidden_size // config.num_attention_heads
+    )
+    rows = _interleaved(head_dim)
+
+    def layer(block: Any) -> Layer:
+        attention, mlp = block.self_attn, block.mlp
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        q, k, v = (_weight(module, adapter) for module in projections)
+        qkv = torch.cat([_permuted(q, rows), _permuted(k, rows), v]) * block.input_layernorm.weight
+        biases = [_plain(module).bias for module in projections]
+        bias = None
+        if biases[0] is not None:
+            bias = torch.cat([_permuted(biases[0], rows), _permuted(biases[1], rows), biases[2]])
+        gate_up = torch.cat([_weight(mlp.gate_proj, adapter), _weight(mlp.up_proj, adapter)])
+        return Layer(
+            qkv.t().contiguous(),
+            bias,
+            _weight(attention.o_proj, adapter).t().contiguous(),
+            (gate_up * block.post_attention_layernorm.weight).t().contiguous(),
+            _weight(mlp.down_proj, adapter).t().contiguous(),
+        )
+
+    with torch.no_grad():
+        head = _weight(causal.lm_head, adapter) * body.norm.weight
+        return CompactQwen2(
+            tuple(layer(block) for block in body.layers),
+            _weight(body.embed_tokens, adapter).contiguous(),
+            head.t().contiguous(),
+            _rotary(config, head_dim, max_positions).to(head.device),
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            head_dim,
+            config.rms_norm_eps,
+        )
+
+
+def _plain(module: Any) -> Any:
+    """The layer under a peft wrapper."""
+    return module.get_base_layer() if hasattr(module, "get_base_layer") else module
+
+
+def _weight(module: Any, adapter: str | None) -> Tensor:
+    """Detached weight [out, in] with the adapter's ΔW added where the module carries it."""
+    weight = _plain(module).weight.detach()
+    carried = getattr(module, "lora_A", {}), getattr(module, "lora_embedding_A", {})
+    if adapter is not None and any(adapter in names for names in carried):
+        weight = weight + module.get_delta_weight(adapter).detach()
+    return weight
+
+
+def _interleaved(head_dim: int) -> Tensor:
+    """Order that puts dimension i beside dimension i + D/2, which rotate together."""
+    half = head_dim // 2
+    return torch.stack([torch.arange(half), torch.arange(half, head_dim)], 1).flatten()
+
+
+def _permuted(tensor: Tensor, rows: Tensor) -> Tensor:
+    heads = tensor.view(-1, len(rows), *tensor.shape[1:])
+    return heads[:, rows.to(tensor.device)].reshape(tensor.shape)
+
+
+def _rotary(config: Any, head_dim: int, positions: int) -> Tensor:
+    rope = getattr(config, "rope_parameters", None) or {}
+    theta = rope.get("rope_theta") or getattr(config, "rope_theta", 10_000.0)
+    inverse = 1.0 / theta ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    angles_PD = torch.arange(positions, dtype=torch.float32)[:, None] * inverse
+    return torch.polar(torch.ones_like(angles_PD), angles_PD)[:, None]
