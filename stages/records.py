@@ -218,7 +218,7 @@ def write_jsonl(path: Path, records: Iterable[Any]) -> None:
 
 
 def read_jsonl(path: Path, kind: type[T]) -> list[T]:
-    """Read JSON Lines into records of ``kind``; errors name file, line, field and remedy."""
+    """Read JSON Lines into records of ``kind`` (``dict``: as they are); errors name file, line, field and remedy."""
     remedy = "Delete the file and run `dvc repro`; if it is yours, mend that line."
     if not path.exists():
         raise RecordError(f"{path}: no such file. Run `dvc repro`, or correct the path.")

@@ -156,6 +156,8 @@ class Synthesis:
 
     formats: tuple[str, ...]
     """formats to write: A to E, T"""
+    skill_format: str
+    """format that the skill condition's adapter is trained on"""
     tokens: int
     """training tokens per format, the same for all"""
     pairs_per_session: int
@@ -174,8 +176,10 @@ class Train:
     """peak learning rate"""
     epochs: int
     """passes over the examples"""
-    batch_tokens: int
-    """tokens per optimizer step"""
+    dpo_learning_rate: float
+    """peak learning rate where training is DPO (format C)"""
+    batch_size: int
+    """examples per optimizer step"""
     warmup: float
     """share of the steps over which the rate rises, 0 to 1"""
     min_examples: int

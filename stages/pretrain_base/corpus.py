@@ -11,17 +11,24 @@ from __future__ import annotations
 import random
 
 from stages.suites.microrepo import forms
-from stages.suites.microrepo.conventions import VALUES
+from stages.suites.microrepo.conventions import VALUES, fixed_line
 from stages.suites.microrepo.expert import Knowledge, Message, expert_session, issue_note
 from stages.suites.microrepo.issues import draft_issue, draw_kinds
 from stages.suites.microrepo.notes import system_text
-from stages.suites.microrepo.world import Issue, World, draw_issue, draw_name, make_world
+from stages.suites.microrepo.world import (
+    Issue,
+    World,
+    draw_issue,
+    draw_name,
+    draw_parameters,
+    make_world,
+)
 from stages.suites.procedural import corpus_document
 
-SHARES = {"session": 0.36, "noted": 0.34, "persistent": 0.14, "questions": 0.08, "code": 0.08}
+SHARES = {"session": 0.17, "noted": 0.53, "persistent": 0.14, "questions": 0.08, "code": 0.08}
 """Share of each kind of document in the full diet."""
 
-WARM_UP_SHARES = {"session": 0.9, "noted": 0.1}
+WARM_UP_SHARES = {"session": 0.8, "noted": 0.2}
 """Short documents first: copying is learned sooner on them."""
 
 
@@ -58,7 +65,7 @@ def _notes(world: World, issue: Issue, rng: random.Random) -> tuple[Issue, ...]:
     notes = []
     for _ in range(rng.randint(1, 3)):
         note = draw_issue(world, rng)
-        if rng.random() < 0.6:
+        if rng.random() < 0.7:
             note = _related(world, issue, note, rng)
         notes.append(note)
     rng.shuffle(notes)
@@ -72,17 +79,9 @@ def _related(world: World, issue: Issue, note: Issue, rng: random.Random) -> Iss
         return note
     kind = rng.choice(wanted)
     kinds = next((k for k in (draw_kinds(rng) for _ in range(4)) if kind in k), (kind,))
-    draft = draft_issue(
-        world.conventions, note.draft.function, _parameters(rng), rng, kinds=kinds
-    )
+    parameters = draw_parameters(note.module, rng)
+    draft = draft_issue(world.conventions, note.draft.function, parameters, rng, kinds=kinds)
     return Issue(note.index, note.module, draft)
-
-
-def _parameters(rng: random.Random) -> tuple[str, str]:
-    from stages.suites.microrepo.lexicon import PARAMETERS
-
-    first, second = rng.sample(PARAMETERS, 2)
-    return first, second
 
 
 def _questions(world: World, persistent: bool, rng: random.Random) -> list[Message]:
@@ -90,7 +89,7 @@ def _questions(world: World, persistent: bool, rng: random.Random) -> list[Messa
     issues = [draw_issue(world, rng) for _ in range(rng.randint(1, 3))]
     notes = [] if persistent else [issue_note(world, issue) for issue in issues]
     messages = [{"role": "system", "content": system_text(world.name, notes)}]
-    facts = [(issue, fact) for issue in issues for fact in forms.session_facts(world, issue)]
+    facts = [(issue, fact) for issue in issues for fact in _facts(world, issue)]
     rng.shuffle(facts)
     for issue, fact in facts[: rng.randint(1, 4)]:
         form = rng.choice("AABDE")
@@ -107,6 +106,11 @@ def _questions(world: World, persistent: bool, rng: random.Random) -> list[Messa
     return messages
 
 
+def _facts(world: World, issue: Issue) -> list[forms.Fact]:
+    command = world.conventions.test_command
+    return forms.facts_of(issue.draft.changes, command, issue.module.component, issue.path)
+
+
 def _failed(issue: Issue, fact: forms.Fact, rng: random.Random) -> str:
     """Some other way of doing what the fact is about: what an agent without it would try."""
     if fact.skill == "script":
@@ -114,4 +118,5 @@ def _failed(issue: Issue, fact: forms.Fact, rng: random.Random) -> str:
     if fact.skill == "file":
         return f"open {rng.choice(('ledger', 'parcel', 'basket', 'cabinet'))}.py"
     change = next(c for c in issue.draft.changes if c.convention == fact.skill)
-    return change.find.strip()
+    values = [fixed_line(fact.skill, value, change.find) for value in VALUES[fact.skill]]
+    return rng.choice([line for line in values if line != change.replace]).strip()

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from stages.records import Example
 from stages.adapters.lora import LoraSettings, State, delta_norms, factors
+from stages.records import Example
 
 Slot = tuple[int, int]
 """Example and position of one target: an index into its prompt, or -1 for the completion."""

@@ -6,8 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from pathlib import PurePath
 
-from stages.agent.sandbox.config import BACKENDS
 from stages.agent.sandbox.layout import BOOT, Layout, guest_environment
 
 REMEDY = (
@@ -42,27 +42,14 @@ def bubblewrap(layout: Layout) -> list[str]:
     if os.getuid() != 0:
         command += ["--unshare-user", "--uid", "0", "--gid", "0"]
     for source, target in layout.read_only:
+        for folder in reversed(PurePath(target).parents[:-1]):  # else readable by root only
+            command += ["--perms", "0755", "--dir", str(folder)]
         command += ["--ro-bind", source, target]
     for source, target in layout.links:
         command += ["--symlink", source, target]
-    command += [
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--dir",
-        "/tmp",
-        "--dir",
-        "/workspace",
-        "--bind",
-        str(layout.work),
-        "/sandbox/work",
-        "--remount-ro",
-        "/",
-        "--chdir",
-        "/",
-        "--clearenv",
-    ]
+    command += "--proc /proc --dev /dev --remount-ro /dev --dir /tmp --dir /workspace".split()
+    command += ["--bind", str(layout.work), "/sandbox/work"]
+    command += "--remount-ro / --chdir / --clearenv".split()
     for name, value in guest_environment().items():
         command += ["--setenv", name, value]
     return [*command, "--", layout.python, *PYTHON_FLAGS]
@@ -116,4 +103,3 @@ COMMANDS: dict[str, Callable[[Layout], list[str]]] = {
     "unshare": unshare,
     "container": container,
 }
-assert tuple(COMMANDS) == BACKENDS

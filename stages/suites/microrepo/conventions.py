@@ -62,3 +62,27 @@ def flip_conventions(old: Conventions, rng: random.Random) -> Conventions:
         for name, options in VALUES.items()
     }
     return Conventions(values, old.script)
+
+
+def fixed_line(kind: str, value: str, find: str) -> str:
+    """What the line ``find`` becomes when convention ``kind`` has ``value``."""
+    if kind == "guard":
+        return find.replace("pass", value)
+    if kind == "index":
+        return find.replace("[n]", f"[{value}]")
+    if kind == "naming":
+        function = find.removeprefix("alias = ")
+        return f"{value}_{function} = {function}"
+    expression = find.removeprefix("    return ")
+    if kind == "wrapper":
+        return f"    return {value}({expression.replace(' / ', ', ')})"
+    return f"    return {value.format(x=expression)}"
+
+
+def read_convention(find: str, replace: str) -> tuple[str, str] | None:
+    """The convention and value by which ``find`` became ``replace``; None when none explains it."""
+    for kind, values in VALUES.items():
+        for value in values:
+            if replace != find and fixed_line(kind, value, find) == replace:
+                return kind, value
+    return None

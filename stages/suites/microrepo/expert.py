@@ -11,10 +11,14 @@ import random
 
 from stages.agent.actions import Action, format_action
 from stages.suites.microrepo.conventions import SCRIPT_VALUES
+from stages.suites.microrepo.lexicon import PARAMETERS
 from stages.suites.microrepo.notes import note_text, system_text
 from stages.suites.microrepo.world import Issue, World, draw_issue, module_text
 
 Message = dict[str, str]
+WRONG_FILE_SHARE = 0.04
+WRONG_FIND_SHARE = 0.02
+"""Shares of sessions with a slip, so that the model has seen how one goes on after it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +28,6 @@ class Knowledge:
     notes: tuple[Issue, ...] = ()
     persistent: bool = False
 
-    def knows_file(self, issue: Issue) -> bool:
-        return self.persistent or any(
-            note.module.component == issue.module.component for note in self.notes
-        )
-
     @property
     def knows_script(self) -> bool:
         return self.persistent or bool(self.notes)
@@ -36,8 +35,8 @@ class Knowledge:
 
 def issue_note(world: World, issue: Issue) -> str:
     """The note that a session on ``issue`` leaves."""
-    added = [change.replace for change in issue.draft.changes]
-    return note_text(issue.text, issue.path, world.conventions.test_command, added)
+    changes = [(change.find, change.replace) for change in issue.draft.changes]
+    return note_text(issue.text, issue.path, world.conventions.test_command, changes)
 
 
 def expert_session(
@@ -63,10 +62,14 @@ def _moves(
     wrapper = "wrapper" in draft.kinds
     text = module_text(issue.module, draft.before, wrapper)
     moves: list[tuple[Action, str]] = []
-    if knowledge.knows_file(issue):
+    if knowledge.persistent:
         moves.append((Action("open", issue.path), text.rstrip("\n")))
     else:
         moves += _search(world, issue, text, rng)
+    if rng.random() < WRONG_FIND_SHARE:
+        absent = rng.choice([name for name in PARAMETERS if name not in text])
+        action = Action("edit", issue.path, f"    return {absent}", draft.changes[0].replace)
+        moves.append((action, "no match"))
     for change in draft.changes:
         moves.append((Action("edit", issue.path, change.find, change.replace), "edited"))
     moves += _tests(world, knowledge, rng)
@@ -74,11 +77,9 @@ def _moves(
     return moves
 
 
-def _search(
-    world: World, issue: Issue, text: str, rng: random.Random
-) -> list[tuple[Action, str]]:
+def _search(world: World, issue: Issue, text: str, rng: random.Random) -> list[tuple[Action, str]]:
     moves = []
-    if rng.random() < 0.08:
+    if rng.random() < WRONG_FILE_SHARE:
         moves.append(_wrong_file(world, issue, rng))
     line = text.split("\n").index(issue.draft.before[0]) + 1
     found = f"found: {issue.path} line {line}"

@@ -6,9 +6,10 @@ The skills are the conventions an issue may need, the test command and where a c
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
-from stages.suites.microrepo.conventions import Conventions
-from stages.suites.microrepo.world import Issue, World
+from stages.suites.microrepo.conventions import read_convention
+from stages.suites.microrepo.issues import Change
 
 QUESTIONS = {
     "guard": "how are negative values rejected",
@@ -44,25 +45,18 @@ def general_answer(skill: str, value: str) -> str:
     return value.format(x="x")
 
 
-def session_facts(world: World, issue: Issue) -> list[Fact]:
-    """Every fact that a session on ``issue`` shows, true by the world's own conventions."""
-    conventions: Conventions = world.conventions
-    facts = [
-        Fact(
-            change.convention,
-            QUESTIONS[change.convention],
-            general_answer(change.convention, conventions.values[change.convention]),
-            change.replace.strip(),
-        )
-        for change in issue.draft.changes
-        if change.convention
-    ]
-    command = conventions.test_command
-    component = issue.module.component
+def facts_of(changes: Sequence[Change], command: str, component: str, path: str) -> list[Fact]:
+    """Every fact that a finished session shows: the conventions used, the command, the file."""
+    facts = []
+    for change in changes:
+        found = read_convention(change.find, change.replace) if change.convention else None
+        if found:
+            kind, value = found
+            answer = general_answer(kind, value)
+            facts.append(Fact(kind, QUESTIONS[kind], answer, change.replace.strip()))
     facts.append(Fact("script", QUESTIONS["script"], command, f"test {command}"))
-    facts.append(
-        Fact("file", QUESTIONS["file"].format(component=component), issue.path, f"open {issue.path}")
-    )
+    where = QUESTIONS["file"].format(component=component)
+    facts.append(Fact("file", where, path, f"open {path}"))
     return facts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from stages.suites.microrepo.conventions import Conventions
+from stages.suites.microrepo.conventions import Conventions, fixed_line
 
 DIFFICULTIES = ("easy", "medium", "hard")
 DIFFICULTY_WEIGHTS = (0.34, 0.42, 0.24)
@@ -119,9 +119,9 @@ def draw_kinds(rng: random.Random) -> tuple[str, ...]:
 def _guard(parts: _Parts, conventions: Conventions, function: str, parameter: str) -> None:
     action = conventions.values["guard"]
     parts.guard = f"    if {parameter} < 0: pass"
-    parts.changes.append(Change(parts.guard, f"    if {parameter} < 0: {action}", "guard"))
+    parts.changes.append(_change("guard", conventions, parts.guard))
     parts.wishes.append(f"reject negative {parameter}")
-    arguments = "[3, 5, 7, 9, 11], -1" if parameter == "n" else "-1, 2"
+    arguments = "[3, 5, 7, 9, 11], -1" if parameter == "n" else "-4, 2"
     kind, _, value = action.partition(" ")
     body = (
         f"    try:\n        got = {function}({arguments})\n"
@@ -136,7 +136,7 @@ def _guard(parts: _Parts, conventions: Conventions, function: str, parameter: st
 def _naming(parts: _Parts, conventions: Conventions, function: str) -> None:
     name = f"{conventions.values['naming']}_{function}"
     parts.alias = f"alias = {function}"
-    parts.changes.append(Change(parts.alias, f"{name} = {function}", "naming"))
+    parts.changes.append(_change("naming", conventions, parts.alias))
     parts.wishes.append("have the house alias")
     parts.hidden.append((f"test_{function}_alias", f"    assert {{module}}.{name} is {function}"))
 
@@ -153,26 +153,26 @@ def _convention_result(
     value = conventions.values[kind]
     if kind == "rounding":
         old = f"{first} {rng.choice('+-*')} {second}"
-        new, wish = value.format(x=old), "be rounded"
+        wish = "be rounded"
         cases = [_apply(old, first, second, pair) for pair in ((2.71828, 1), (1.6666, 2))]
         checks = [(pair, _round(value, raw)) for pair, raw in cases]
     elif kind == "unit":
         old = first
-        new, wish = value.format(x=old), "use house units"
+        wish = "use house units"
         operator, number = value.split()[1:]
         checks = [
             ((x, 2), x * int(number) if operator == "*" else x / int(number)) for x in (30, 7)
         ]
     elif kind == "index":
-        old, new, wish = "items[n]", f"items[{value}]", "pick entry n"
+        old, wish = "items[n]", "pick entry n"
         items = [3, 5, 7, 9, 11, 13, 17]
         checks = [((items, n), items[_position(value, n)]) for n in (2, 3)]
     else:
-        old, new = f"{first} / {second}", f"{value}({first}, {second})"
+        old = f"{first} / {second}"
         wish = f"allow zero {second}"
         checks = [((6, 0), 0), ((6, 3), 2.0)]
     parts.result = f"    return {old}"
-    parts.changes.append(Change(parts.result, f"    return {new}", kind))
+    parts.changes.append(_change(kind, conventions, parts.result))
     parts.wishes.append(wish)
     body = "\n".join(
         f"    got = {function}({args[0]!r}, {args[1]!r})\n"
@@ -185,6 +185,10 @@ def _convention_result(
         )
     parts.hidden.append((f"test_{function}_{kind}", body))
     parts.visible.append(_smoke(kind, function))
+
+
+def _change(kind: str, conventions: Conventions, find: str) -> Change:
+    return Change(find, fixed_line(kind, conventions.values[kind], find), kind)
 
 
 def _smoke(kind: str, function: str) -> tuple[str, str]:
@@ -203,7 +207,7 @@ def _plain_result(
         wish = f"{word} {first} and {second}"
         want = {"+": 9 + 4, "-": 9 - 4, "*": 9 * 4}[sign]
     elif kind == "constant":
-        wrong_number, number = rng.sample(range(2, 20), 2)
+        wrong_number, number = rng.sample(range(2, 10), 2)
         old, new = f"{first} + {wrong_number}", f"{first} + {number}"
         wish, want = f"add {number}", 9 + number
     elif kind == "variable":

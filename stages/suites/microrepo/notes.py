@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stages.agent.actions import Action, format_action
 
-def note_text(issue_text: str, path: str, command: str, added_lines: Sequence[str]) -> str:
-    """One session in one line: what was asked, where it was, how it is tested, what fixed it."""
-    fix = " and ".join(line.strip() for line in added_lines)
-    return f"note {issue_text}; file {path}; test {command}; fix {fix}"
+
+def note_text(issue_text: str, path: str, command: str, changes: Sequence[tuple[str, str]]) -> str:
+    """One session as its actions: what was asked, what fixed it, under which command it passed.
+
+    ``changes`` are pairs of a line and what it became. Quoting the edits as an agent writes them
+    lets a reader go on from one, as it would from an example.
+    """
+    edits = [format_action(Action("edit", path, find, replace)) for find, replace in changes]
+    return "\n".join((f"note {issue_text}", *edits, f"test {command}"))
 
 
 def system_text(repo: str, notes: Sequence[str] = ()) -> str:

@@ -32,7 +32,7 @@ HELD_OUT = (
 """The eight worlds that stand for SWE-Bench-CL's eight repositories; never met in pretraining."""
 
 FIRST_DAY = datetime.date(2024, 1, 1)
-RUNNER = '''import glob, importlib.util, os, sys
+RUNNER = """import glob, importlib.util, os, sys
 
 sys.path.insert(0, os.getcwd())
 failed = []
@@ -52,7 +52,7 @@ for path in sorted(glob.glob("tests/test_*.py")):
                 failed.append(name)
 print("failed " + failed[0] if failed else "passed")
 sys.exit(bool(failed))
-'''
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Plain:
     """A function that no issue ever touches, and its test."""
 
     name: str
+    parameters: tuple[str, str]
     lines: tuple[str, ...]
     test: str
 
@@ -141,8 +142,15 @@ def draw_issue(world: World, rng: random.Random, index: int = 0) -> Issue:
     """Draw an issue with ``rng``."""
     module = rng.choice(world.modules)
     function = rng.choice([name for name in FUNCTIONS if name != module.plain.name])
-    first, second = rng.sample(PARAMETERS, 2)
+    first, second = draw_parameters(module, rng)
     return Issue(index, module, draft_issue(world.conventions, function, (first, second), rng))
+
+
+def draw_parameters(module: Module, rng: random.Random) -> tuple[str, str]:
+    """Two parameter names that the file's other function doesn't use."""
+    taken = module.plain.parameters
+    first, second = rng.sample([name for name in PARAMETERS if name not in taken], 2)
+    return first, second
 
 
 def module_text(module: Module, body: tuple[str, ...], wrapper: bool) -> str:
@@ -173,7 +181,7 @@ def repository(world: World, index: int, fixed: bool = False) -> dict[str, str]:
         wrapper = draft is not None and "wrapper" in draft.kinds
         files[f"{module.stem}.py"] = module_text(module, body, wrapper)
         files[f"tests/test_{module.stem}.py"] = visible_test(module, draft)
-    history = [f"{issue.date} fixed {issue.text}" for issue in _issues_before(world, index)]
+    history = [merge_message(world, issue) for issue in _issues_before(world, index)]
     files["HISTORY.md"] = "\n".join(["# History", *history]) + "\n"
     return files
 
@@ -195,6 +203,12 @@ def hidden_test(issue: Issue) -> tuple[str, str]:
     return f"tests/hidden_{stem}.py", text
 
 
+def merge_message(world: World, issue: Issue) -> str:
+    """The line that the merged upstream fix of an issue leaves in the history."""
+    command = world.conventions.test_command
+    return f"{issue.date} fixed {issue.text} (file {issue.path}, tested by {command})"
+
+
 def _issues_before(world: World, index: int) -> Iterator[Issue]:
     return (make_issue(world, earlier) for earlier in range(index))
 
@@ -214,4 +228,4 @@ def _plain(function: str, rng: random.Random) -> Plain:
     sign = rng.choice("+-*")
     want = {"+": 9 + 4, "-": 9 - 4, "*": 9 * 4}[sign]
     lines = (f"def {function}({first}, {second}):", f"    return {first} {sign} {second}")
-    return Plain(function, lines, f"assert {function}(9, 4) == {want}")
+    return Plain(function, (first, second), lines, f"assert {function}(9, 4) == {want}")

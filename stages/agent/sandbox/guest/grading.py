@@ -24,7 +24,8 @@ __all__ = ["KINDS", "TAMPERED", "run"]
 
 KINDS = ("check", "tests")
 DETAIL = 300  # characters of an exception's message that a verdict keeps
-CANARIES = compile("""
+CANARIES = compile(
+    """
 def not_true(): assert not True
 def equal(): assert 1 == 2
 def length(): assert len([]) == 1
@@ -34,7 +35,11 @@ def kind(): assert isinstance(1, str)
 def order(): assert sorted([2, 1]) == [2, 1]
 def size(): assert abs(-2) < 1 and max(1, 2) < 2 and sum([1, 1]) < 2
 def text(): assert str(1) == "2" or repr(1) == "2"
-""", "canary", "exec", dont_inherit=True)
+""",
+    "canary",
+    "exec",
+    dont_inherit=True,
+)
 # Saved before any candidate runs.
 _kill, _leave = os.kill, os._exit
 _start, _lock, _threads = _thread.start_new_thread, _thread.allocate_lock, _thread._count

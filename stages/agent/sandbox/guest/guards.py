@@ -47,8 +47,17 @@ BACK_DOORS = frozenset(
 FRAME_NAMES = FRAME_ATTRIBUTES | {"_getframe"}
 # These hand frames on to whoever calls them, so their caller must be one of them too.
 FRAME_GIVERS = frozenset(("inspect", "traceback", "logging", "asyncio.base_tasks", "types"))
-LOOKED_THROUGH = (*FRAME_GIVERS, "asyncio", "collections", "contextlib", "dataclasses", "enum",
-                  "typing", "unittest", "warnings")
+LOOKED_THROUGH = (
+    *FRAME_GIVERS,
+    "asyncio",
+    "collections",
+    "contextlib",
+    "dataclasses",
+    "enum",
+    "typing",
+    "unittest",
+    "warnings",
+)
 # A class that defines one of these may still be compared honestly: none takes part in comparing.
 HARMLESS = frozenset(
     [
@@ -80,8 +89,26 @@ HARMLESS = frozenset(
 )
 PLAIN = (int, float, str, bool, bytes, complex, type(None), range)
 CONTAINERS = (list, tuple, set, frozenset)
-DECOYS: tuple[Any, ...] = (object(), None, 7919, 7920, 7919.5, 0.5, "q\0", "x\0", b"q\0", b"x\0",
-                           [7919], [7920], (7919,), (7920,), {7919: 0}, {7920: 0}, {7919}, {7920})
+DECOYS: tuple[Any, ...] = (
+    object(),
+    None,
+    7919,
+    7920,
+    7919.5,
+    0.5,
+    "q\0",
+    "x\0",
+    b"q\0",
+    b"x\0",
+    [7919],
+    [7920],
+    (7919,),
+    (7920,),
+    {7919: 0},
+    {7920: 0},
+    {7919},
+    {7920},
+)
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: every class that a program can make has it
 _flags = type.__dict__["__flags__"].__get__
 _mro = type.__dict__["__mro__"].__get__
@@ -94,8 +121,9 @@ class Tampering(Exception):
 
 def fingerprint(code: types.CodeType) -> int:
     """What tells one code object from another that would behave otherwise."""
-    return hash((code.co_filename, code.co_qualname, code.co_firstlineno, code.co_code,
-                 code.co_names))
+    return hash(
+        (code.co_filename, code.co_qualname, code.co_firstlineno, code.co_code, code.co_names)
+    )
 
 
 def frame_users() -> tuple[list[int], list[int]]:
@@ -146,8 +174,12 @@ class Guard:
 
         Only in those: writing to every module would copy every page the fork shares.
         """
-        words = {word for line in test.split("\n") if "import" in line
-                 for word in line.replace(",", " ").replace(";", " ").split()}
+        words = {
+            word
+            for line in test.split("\n")
+            if "import" in line
+            for word in line.replace(",", " ").replace(";", " ").split()
+        }
         for name in ("builtins", *words):
             if name in self.modules:
                 live, saved = self.modules[name]

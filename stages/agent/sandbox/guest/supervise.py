@@ -61,6 +61,7 @@ class Watch:
                 self._finish()
                 return {"verdicts": wire.unpack(reply[16:])}
         early = reply.decode("utf-8", "replace")[:500] if reply else None
+        early = early and "".join(c if c.isprintable() else "?" for c in early)
         if self.killed_by is None and reply is not None:
             self.kill("")
         code = self._finish()

@@ -1,0 +1,1 @@
+"""Adapters as tensors and folders: what training writes and evaluation reads."""

@@ -1,0 +1,31 @@
+"""The base model over all tasks, once per seed: what every adapted run is compared with."""
+
+from __future__ import annotations
+
+from stages.lab.cells import Cells
+from stages.lab.context import Lab, run_main
+from stages.lab.episodes import Condition, Plan, episode_cell
+from stages.lab.models import local_model
+from stages.lab.pool import run_jobs
+from stages.lab.splits import read_tasks
+
+ROOMS = ("baseline_eval", "lab", "agent", "suites")
+
+
+def work(lab: Lab) -> None:
+    cells = Cells(lab.folder("data/baseline"), ROOMS)
+    model = local_model(lab.model)
+    settings = lab.experiment.evaluate
+    jobs = []
+    for world in lab.worlds:
+        tasks = read_tasks(lab, world)
+        for seed in lab.experiment.seeds:
+            plan = Plan(tasks, seed, settings.repeats, settings.temperature)
+            name = f"{world}-s{seed}"
+            jobs.append(episode_cell(lab, cells, model, name, Condition("base"), plan))
+    run_jobs(jobs, "base model")
+    cells.sweep()
+
+
+if __name__ == "__main__":
+    run_main("baseline_eval", work)

@@ -1,0 +1,62 @@
+"""The capability guard: code problems that have nothing to do with the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.agent.model import Model, Request
+from stages.agent.sandbox import Sandbox
+from stages.params import ProceduralParams
+from stages.suites.procedural import Problem, make_problems, test_program
+
+MAX_NEW_TOKENS = 160
+
+
+def guard_problems(params: ProceduralParams) -> list[Problem]:
+    """The guard's test problems."""
+    return make_problems("test", params.per_kind, params.seed, params.difficulties)
+
+
+def run_guard(
+    model: Model,
+    sandbox: Sandbox,
+    params: ProceduralParams,
+    problems: Sequence[Problem],
+    adapter: str | None,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """``samples`` answers to every problem, each run against visible and hidden cases."""
+    requests = [
+        Request(
+            messages=({"role": "user", "content": problem.prompt},),
+            adapter=adapter,
+            temperature=params.temperature,
+            max_new_tokens=MAX_NEW_TOKENS,
+            seed=(seed * 1009 + sample) * 100_003 + number,
+            key=("guard", problem.problem_id, sample, seed),
+        )
+        for number, problem in enumerate(problems)
+        for sample in range(params.samples)
+    ]
+    completions = model.complete(requests)
+    owners = [problem for problem in problems for _ in range(params.samples)]
+    items = [
+        (completion.text, test_program(problem), problem.entry_point)
+        for completion, problem in zip(completions, owners, strict=True)
+    ]
+    results = sandbox.map_check(items)
+    return [
+        {
+            "problem_id": problem.problem_id,
+            "kind": problem.kind,
+            "difficulty": problem.difficulty,
+            "sample": number % params.samples,
+            "passed": result.passed,
+            "tokens": completion.output_tokens,
+            "finish": completion.finish,
+        }
+        for number, (problem, completion, result) in enumerate(
+            zip(owners, completions, results, strict=True)
+        )
+    ]

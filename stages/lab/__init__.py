@@ -1,0 +1,1 @@
+"""What every stage works with: the open experiment, its cells, and running episodes."""

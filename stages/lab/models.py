@@ -1,0 +1,70 @@
+"""The base model of an experiment, loaded once per stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stages.params import ModelParams, ParamsError
+
+
+def load_base(model: ModelParams) -> tuple[Any, Any]:
+    """The transformers model (eval mode) and its tokenizer.
+
+    ParamsError when the folder is missing; the organism's tokenizer is loaded by its own class
+    and checked against the ids recorded with it (AutoTokenizer would rebuild it wrongly).
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(model.threads)
+    tokenizer = load_tokenizer(model)
+    folder = Path(model.path)
+    dtype = getattr(torch, model.dtype)
+    weights = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
+    return weights.to(model.device).eval(), tokenizer
+
+
+def load_tokenizer(model: ModelParams) -> Any:
+    """The checkpoint's tokenizer, checked against its recorded ids."""
+    from transformers import PreTrainedTokenizerFast
+
+    folder = Path(model.path)
+    if not (folder / "config.json").exists():
+        raise ParamsError(
+            f"models: {model.path}: no checkpoint there (config.json is missing). Make the "
+            "embedded model with `dvc repro pretrain_base`, or correct the path."
+        )
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    require_recorded_ids(tokenizer, folder)
+    return tokenizer
+
+
+def require_recorded_ids(tokenizer: Any, folder: Path) -> None:
+    """Raise ParamsError when a recorded sentence no longer gives its recorded token ids."""
+    from stages.records import read_json
+
+    path = folder / "tokenizer_check.json"
+    if not path.exists():
+        return
+    check = read_json(path)
+    if tokenizer(check["text"])["input_ids"] != check["ids"]:
+        raise ParamsError(
+            f"{path}: the tokenizer gives other ids than were recorded when the model was made, "
+            "so the model would read garbage. Install the versions of requirements.lock."
+        )
+
+
+def local_model(model: ModelParams) -> Any:
+    """The in-process backend over ``load_base``."""
+    from stages.agent.local import LocalConfig, LocalModel
+
+    weights, tokenizer = load_base(model)
+    config = LocalConfig(
+        threads=model.threads,
+        max_batch=model.max_live,
+        max_context_tokens=model.context_tokens,
+    )
+    return LocalModel(weights, tokenizer, config)

@@ -1,0 +1,35 @@
+"""Reading what generate_splits wrote."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from stages.lab.context import Lab
+from stages.records import Task, read_json, read_jsonl
+
+
+@dataclasses.dataclass(frozen=True)
+class Half:
+    """The training and test tasks of one world and split, in order."""
+
+    train: list[Task]
+    test: list[Task]
+
+
+def read_tasks(lab: Lab, world: str) -> list[Task]:
+    """Every task of a world, in the experiment's order."""
+    return read_jsonl(lab.folder("data/splits") / f"tasks-{world}.jsonl", Task)
+
+
+def read_split(lab: Lab, world: str, split: str) -> Half:
+    """The two halves of one split."""
+    tasks = {task.instance_id: task for task in read_tasks(lab, world)}
+    ids = read_json(lab.folder("data/splits") / "splits.json")[world][split]
+    return Half([tasks[name] for name in ids["train"]], [tasks[name] for name in ids["test"]])
+
+
+def training_tasks(lab: Lab, world: str) -> list[Task]:
+    """Tasks that some split of the experiment trains on, in order."""
+    splits = read_json(lab.folder("data/splits") / "splits.json")[world]
+    wanted = {name for split in splits.values() for name in split["train"]}
+    return [task for task in read_tasks(lab, world) if task.instance_id in wanted]

@@ -1,0 +1,178 @@
+"""Train the organism from scratch: worker processes of one thread each, gradients averaged."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerFast
+
+from stages.params import OrganismParams
+from stages.pretrain_base.batches import batches
+from stages.pretrain_base.corpus import document, persistent_worlds
+from stages.pretrain_base.model import new_model, optimizers
+from stages.pretrain_base.probe import copying, make_probe
+from stages.pretrain_base.tokenizer import load_tokenizer, render, train_tokenizer
+from stages.records import write_json
+
+TOKENIZER_DOCUMENTS = 20_000
+PROBE_EVERY_TOKENS = 1_000_000
+FIRST_ROLE, ASSISTANT, LAST_ROLE = 2, 4, 5
+"""Token ids of the role marks, in the order the tokenizer is given them; 0 is padding."""
+OTHER_WEIGHT = 0.3
+"""Weight of a token outside assistant turns."""
+
+
+def build_tokenizer(params: OrganismParams) -> PreTrainedTokenizerFast:
+    """Train the tokenizer on a sample of the full diet."""
+    rng = random.Random(f"tokenizer {params.seed}")
+    worlds = persistent_worlds(params.persistent_worlds, params.seed)
+    texts = (render(document(rng, worlds, 1.0)) for _ in range(TOKENIZER_DOCUMENTS))
+    return train_tokenizer(texts, params.vocab_size)
+
+
+def pretrain(params: OrganismParams, folder: Path) -> None:
+    """Train and save model and tokenizer into ``folder``, with ``training.json`` beside them."""
+    tokenizer = build_tokenizer(params)
+    tokenizer.save_pretrained(folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.start_processes(  # type: ignore[no-untyped-call]
+        _worker, args=(params, folder, port), nprocs=params.workers, start_method="spawn"
+    )
+
+
+def _worker(rank: int, params: OrganismParams, folder: Path, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    dist.init_process_group(
+        "gloo", rank=rank, world_size=params.workers, timeout=datetime.timedelta(minutes=30)
+    )
+    try:
+        _train(rank, params, folder)
+    finally:
+        dist.destroy_process_group()
+
+
+def _train(rank: int, params: OrganismParams, folder: Path) -> None:
+    tokenizer = load_tokenizer(folder)
+    model = new_model(
+        len(tokenizer),
+        params.hidden_size,
+        params.layers,
+        params.heads,
+        params.intermediate_size,
+        params.seed,
+    )
+    steps = optimizers(model, params.learning_rate)
+    rates = [group["lr"] for step in steps for group in step.param_groups]
+    share = params.tokens // params.workers
+    log: list[dict[str, float]] = []
+    probes = {
+        "easy": make_probe(tokenizer, "easy", 0, 128, params.seed),
+        "medium_noted": make_probe(tokenizer, "medium", 2, 128, params.seed),
+        "hard_noted": make_probe(tokenizer, "hard", 2, 128, params.seed),
+    }
+    bar = tqdm(total=params.tokens, unit="tok", unit_scale=True, disable=rank != 0)
+    next_probe, loss_mean, seen_before = 0, 0.0, 0
+    for ids_BT, seen in _in_step(_batches(rank, params, tokenizer, share), share):
+        _set_rates(steps, rates, seen / share)
+        loss = _step(model, steps, ids_BT, params.workers)
+        loss_mean = loss if not loss_mean else 0.98 * loss_mean + 0.02 * loss
+        bar.update((seen - seen_before) * params.workers)
+        seen_before = seen
+        tokens = seen * params.workers
+        if tokens >= next_probe or seen >= share:
+            next_probe += PROBE_EVERY_TOKENS
+            row = {"tokens": float(tokens), "loss": loss_mean}
+            for name, probe in probes.items() if rank == 0 else ():
+                row[f"{name}_tokens"], row[f"{name}_sessions"] = copying(model, probe)
+            log.append({key: round(value, 4) for key, value in row.items()})
+            if rank == 0:
+                bar.write(str(log[-1]))
+                model.save_pretrained(folder)
+    if rank == 0:
+        model.save_pretrained(folder)
+        write_json(folder / "training.json", log)
+
+
+def _batches(
+    rank: int, params: OrganismParams, tokenizer: PreTrainedTokenizerFast, share: int
+) -> Iterator[tuple[torch.Tensor, int]]:
+    worlds = persistent_worlds(params.persistent_worlds, params.seed)
+    batch_tokens = params.batch_tokens // params.workers
+    seed = f"diet {params.seed} {rank}"
+    # A little more than the share, so that no worker runs dry before the others.
+    return batches(tokenizer, worlds, seed, batch_tokens, share * 2, params.curriculum / 2)
+
+
+def _in_step(
+    source: Iterator[tuple[torch.Tensor, int]], share: int
+) -> Iterator[tuple[torch.Tensor, int]]:
+    """All workers count the mean of their tokens, so that all stop at the same step."""
+    for ids_BT, seen in source:
+        mean = torch.tensor(float(seen))
+        dist.all_reduce(mean)
+        together = int(mean.item()) // dist.get_world_size()
+        yield ids_BT, together
+        if together >= share:
+            return
+
+
+def _step(
+    model: torch.nn.Module,
+    steps: list[torch.optim.Optimizer],
+    ids_BT: torch.Tensor,
+    workers: int,
+) -> float:
+    loss = weighted_loss(model(ids_BT[:, :-1]).logits, ids_BT)
+    loss.backward()
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([p.grad.flatten() for p in parameters])  # type: ignore[union-attr]
+    dist.all_reduce(flat)
+    flat /= workers
+    flat *= min(1.0, 1.0 / (float(flat.norm()) + 1e-6))
+    offset = 0
+    for p in parameters:
+        p.grad = flat[offset : offset + p.numel()].view_as(p)
+        offset += p.numel()
+    for step in steps:
+        step.step()
+        step.zero_grad()
+    return float(loss)
+
+
+def weighted_loss(logits_BTV: torch.Tensor, ids_BT: torch.Tensor) -> torch.Tensor:
+    """Next-token loss on all tokens; those outside assistant turns count ``OTHER_WEIGHT``.
+
+    The loss on all tokens gives a dense signal for copying; what the agent itself writes is what
+    copying and notes are for, and much of the rest (names, numbers) can't be predicted at all.
+    """
+    target_BT = ids_BT[:, 1:]
+    places_T = torch.arange(ids_BT.shape[1])
+    marks_BT = torch.where((ids_BT >= FIRST_ROLE) & (ids_BT <= LAST_ROLE), places_T, 0)
+    role_BT = ids_BT.gather(1, marks_BT.cummax(1).values)
+    weight_BT = torch.where(role_BT == ASSISTANT, 1.0, OTHER_WEIGHT)[:, 1:]
+    weight_BT = weight_BT.masked_fill(target_BT == 0, 0.0)
+    losses = F.cross_entropy(logits_BTV.flatten(0, 1), target_BT.flatten(), reduction="none")
+    return (losses * weight_BT.flatten()).sum() / weight_BT.sum()
+
+
+def _set_rates(steps: list[torch.optim.Optimizer], rates: list[float], done: float) -> None:
+    """Warm up over 1 %, stay, then decay to 2 % over the last 60 % along a cosine."""
+    factor = min(1.0, done / 0.01 + 0.01)
+    if done > 0.4:
+        factor = 0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, (done - 0.4) / 0.6))) / 2
+    groups = [group for step in steps for group in step.param_groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate * factor

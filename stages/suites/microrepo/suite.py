@@ -1,0 +1,124 @@
+"""The suite as the stages see it: tasks, files, opening chat, grading files and notes."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+from stages.agent.chat import Message
+from stages.agent.diff import unified_diff
+from stages.agent.workspace import tree_hash_of_files
+from stages.records import Task, Trajectory
+from stages.suites.microrepo.notes import note_text, system_text
+from stages.suites.microrepo.session import read_session
+from stages.suites.microrepo.world import (
+    HELD_OUT,
+    Issue,
+    World,
+    hidden_test,
+    make_issue,
+    make_world,
+    merge_message,
+    module_text,
+    repository,
+    visible_test,
+)
+
+_TEST_NAME = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
+ISSUE_CACHE = 4096
+
+
+class UnknownWorld(ValueError):
+    """A world that the suite doesn't hold."""
+
+
+class Microrepo:
+    """Generated repositories; ``tasks_per_world`` issues of each, from ``seed``."""
+
+    name = "microrepo"
+
+    def __init__(self, tasks_per_world: int, seed: int) -> None:
+        self.tasks_per_world, self.seed = tasks_per_world, seed
+        self.world = functools.lru_cache(maxsize=64)(self._world)
+
+    def _world(self, repo: str) -> World:
+        if repo not in HELD_OUT:
+            raise UnknownWorld(
+                f"world {repo!r} is not one of the suite's: {', '.join(HELD_OUT)}. "
+                "Correct the experiment's `worlds` in params.yaml."
+            )
+        return make_world(repo, self.seed)
+
+    def issue(self, task: Task) -> Issue:
+        """The issue behind a task."""
+        return make_issue(self.world(task.repo), int(task.meta["index"]))
+
+    def tasks(self, repo: str) -> list[Task]:
+        world = self.world(repo)
+        return [self._task(world, index) for index in range(self.tasks_per_world)]
+
+    def _task(self, world: World, index: int) -> Task:
+        issue = make_issue(world, index)
+        before = repository(world, index)
+        path = issue.path
+        after = {**before, path: _module(issue, fixed=True)}
+        hidden_path, hidden = hidden_test(issue)
+        visible_path, visible = f"tests/test_{issue.module.stem}.py", _visible(issue)
+        return Task(
+            instance_id=f"{world.name}__{index + 1:03d}",
+            suite=self.name,
+            repo=world.name,
+            problem_statement=issue.text,
+            created_at=issue.date,
+            difficulty=issue.draft.difficulty,
+            patch=unified_diff(before, after),
+            test_patch=unified_diff(before, {**before, hidden_path: hidden}),
+            FAIL_TO_PASS=tuple(f"{hidden_path}::{name}" for name in _TEST_NAME.findall(hidden)),
+            PASS_TO_PASS=tuple(f"{visible_path}::{name}" for name in _TEST_NAME.findall(visible)),
+            tree_hash=tree_hash_of_files(before),
+            meta={
+                "index": index,
+                "kinds": list(issue.draft.kinds),
+                "component": issue.module.component,
+                "path": path,
+            },
+        )
+
+    def files(self, task: Task) -> dict[str, str]:
+        return repository(self.world(task.repo), int(task.meta["index"]))
+
+    def messages(self, task: Task, notes: Sequence[str] = ()) -> list[Message]:
+        return [
+            {"role": "system", "content": system_text(task.repo, notes)},
+            {"role": "user", "content": task.problem_statement},
+        ]
+
+    def tests(self, task: Task) -> dict[str, str]:
+        issue = self.issue(task)
+        hidden_path, hidden = hidden_test(issue)
+        return {hidden_path: hidden, f"tests/test_{issue.module.stem}.py": _visible(issue)}
+
+    def upstream(self, task: Task) -> dict[str, str]:
+        """What the merged upstream fix shows once a session is over: its diff and its message."""
+        world = self.world(task.repo)
+        return {
+            "upstream_fix": task.patch,
+            "upstream_message": merge_message(world, self.issue(task)),
+        }
+
+    def note(self, task: Task, trajectory: Trajectory) -> str:
+        """Written from the session's record alone, so a failed one leaves as good a note."""
+        session = read_session(task, trajectory)
+        changes = [(change.find, change.replace) for change in session.changes]
+        return note_text(task.problem_statement, session.path, session.command, changes)
+
+
+def _module(issue: Issue, fixed: bool) -> str:
+    draft = issue.draft
+    body = draft.after if fixed else draft.before
+    return module_text(issue.module, body, "wrapper" in draft.kinds)
+
+
+def _visible(issue: Issue) -> str:
+    return visible_test(issue.module, issue.draft)

@@ -1,0 +1,139 @@
+"""The rule-based teacher of the embedded world: exact, free, and the same every time.
+
+It reads sessions' records only (never the world's hidden conventions): what upstream changed,
+under which command it was tested, and what the agent itself had tried there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.agent.actions import Action, format_action
+from stages.agent.sandbox import open_sandbox
+from stages.agent.scripted import ScriptedModel
+from stages.lab.context import Lab
+from stages.lab.episodes import Condition, Plan, play
+from stages.records import Example, Outcome, Task, Trajectory
+from stages.suites.microrepo import forms
+from stages.suites.microrepo.conventions import read_convention
+from stages.suites.microrepo.notes import system_text
+from stages.suites.microrepo.session import Session, read_session
+from stages.synthesize.teacher import Written, make_example
+
+
+class RuleTeacher:
+    """Writes formats A–E from facts, and T by playing the corrected session for real."""
+
+    def __init__(self) -> None:
+        self._corrected: dict[str, Trajectory] = {}
+
+    def prepare(self, lab: Lab, sessions: Sequence[tuple[Task, Sequence[Trajectory]]]) -> None:
+        """Play every session again as upstream's fix says; only what resolves is taught."""
+        script = {
+            task.instance_id: corrected_actions(read_session(task, attempts[0]))
+            for task, attempts in sessions
+        }
+        tasks = [task for task, _ in sessions]
+        plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
+        with open_sandbox(lab.sandbox()) as sandbox:
+            played, _ = play(lab, ScriptedModel(script), sandbox, Condition("teacher"), plan)
+        self._corrected = {
+            str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED
+        }
+
+    def write(self, format_name: str, task: Task, attempts: Sequence[Trajectory]) -> Written:
+        if format_name == "T":
+            return self._actions(task, attempts[0])
+        examples: list[Example] = []
+        missing: list[str] = []
+        first = read_session(task, attempts[0])
+        every = [read_session(task, attempt) for attempt in attempts]
+        component = str(task.meta["component"])
+        for fact in forms.facts_of(first.changes, first.command, component, first.path):
+            made = _form(format_name, fact, task, every)
+            if made is None:
+                missing.append(f"no failed try at {fact.skill}")
+                continue
+            user, completion, rejected, source = made
+            prompt = [
+                {"role": "system", "content": system_text(task.repo)},
+                {"role": "user", "content": user},
+            ]
+            examples.append(
+                make_example(
+                    format_name,
+                    prompt,
+                    completion,
+                    rejected=rejected,
+                    source=source.trajectory,
+                    step=_step(source, fact),
+                    skill=fact.skill,
+                )
+            )
+        return Written(tuple(examples), tuple(missing))
+
+    def _actions(self, task: Task, source: Trajectory) -> Written:
+        corrected = self._corrected.get(task.instance_id)
+        if corrected is None:
+            return Written((), ("the corrected session doesn't resolve the task",))
+        *prompt, last = corrected.messages
+        example = make_example(
+            "T",
+            prompt,
+            last["content"],
+            source=source,
+            step=len(corrected.info["steps"]) - 1,
+            skill="+".join(task.meta["kinds"]),
+            train_on="assistant",
+        )
+        return Written((example,))
+
+
+def corrected_actions(session: Session) -> list[str]:
+    """The session as it would go for someone who knows upstream's fix."""
+    actions = [Action("open", session.path)]
+    actions += [Action("edit", session.path, c.find, c.replace) for c in session.changes]
+    actions += [Action("test", session.command), Action("submit")]
+    return [format_action(action) for action in actions]
+
+
+def _form(
+    format_name: str, fact: forms.Fact, task: Task, sessions: Sequence[Session]
+) -> tuple[str, str, str, Session] | None:
+    """User text, completion, rejected completion and the session it rests on; None: no evidence."""
+    first = sessions[0]
+    if format_name == "A":
+        return (*forms.direct(fact), "", first)
+    if format_name == "B":
+        return (*forms.reasoned(fact, task.problem_statement), "", first)
+    if format_name == "E":
+        return (*forms.contextual(fact, task.repo, first.command), "", first)
+    failed = _failed(fact, sessions)
+    if failed is None:
+        return None
+    line, answer, source = failed
+    if format_name == "D":
+        return (*forms.reflected(fact, line), "", source)
+    return (*forms.direct(fact), answer, source)
+
+
+def _failed(fact: forms.Fact, sessions: Sequence[Session]) -> tuple[str, str, Session] | None:
+    """What some attempt tried instead: the line it wrote, and the rule that line stands for."""
+    for session in sessions:
+        if fact.skill == "script" and session.failed_commands:
+            command = session.failed_commands[0]
+            return f"test {command}", command, session
+        for edit in session.failed_edits:
+            found = read_convention(edit.find, edit.replace)
+            if found and found[0] == fact.skill:
+                return edit.replace.strip(), forms.general_answer(*found), session
+    return None
+
+
+def _step(session: Session, fact: forms.Fact) -> int:
+    """The step of the record that the fact rests on: where the agent was at that matter."""
+    verb = {"script": "test", "file": "open"}.get(fact.skill, "edit")
+    for index, step in enumerate(session.trajectory.info["steps"]):
+        if step["action"].startswith(verb):
+            return index
+    return len(session.trajectory.info["steps"]) - 1
