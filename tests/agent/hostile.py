@@ -16,18 +16,22 @@ PROGRAMS: dict[str, str] = {
     "network: a listener on the host": """
 def f(n):
     import socket
-    socket.create_connection(("127.0.0.1", PORT), timeout=1)""" + WON,
+    socket.create_connection(("127.0.0.1", PORT), timeout=1)"""
+    + WON,
     "network: an address outside": """
 def f(n):
     import socket
-    socket.create_connection(("1.1.1.1", 53), timeout=1)""" + WON,
+    socket.create_connection(("1.1.1.1", 53), timeout=1)"""
+    + WON,
     "network: an abstract unix socket and a raw one": """
 def f(n):
     import socket
-    socket.socket(socket.AF_PACKET, socket.SOCK_RAW)""" + WON,
+    socket.socket(socket.AF_PACKET, socket.SOCK_RAW)"""
+    + WON,
     "reading /etc/shadow": """
 def f(n):
-    open("/etc/shadow").read()""" + WON,
+    open("/etc/shadow").read()"""
+    + WON,
     "reading the project, its data or the home": """
 def f(n):
     import os
@@ -37,12 +41,14 @@ def f(n):
     raise SystemExit""",
     "reading by way of ..": """
 def f(n):
-    open("../../../../../../../../etc/shadow").read()""" + WON,
+    open("../../../../../../../../etc/shadow").read()"""
+    + WON,
     "reading through a symlink": """
 import os
 os.symlink("/etc/shadow", "link")
 def f(n):
-    open("link").read()""" + WON,
+    open("link").read()"""
+    + WON,
     "writing outside": """
 def f(n):
     import os
@@ -56,7 +62,8 @@ def f(n):
     "writing to the work root of all runs": """
 def f(n):
     import os
-    os.mkdir("/sandbox/work/planted")""" + WON,
+    os.mkdir("/sandbox/work/planted")"""
+    + WON,
     "fork bomb": """
 import os
 while True:
@@ -70,10 +77,12 @@ def f(n):
     import os, time
     for _ in range(200):
         if os.fork() == 0:
-            time.sleep(9)""" + WON,
+            time.sleep(9)"""
+    + WON,
     "memory in one process": """
 def f(n):
-    block = bytearray(4 << 30)""" + WON,
+    block = bytearray(4 << 30)"""
+    + WON,
     "memory in many processes": """
 import os, time
 for _ in range(20):
@@ -90,12 +99,14 @@ time.sleep(9)
 def f(n):
     with open("big", "wb") as handle:
         while handle.tell() < 1 << 30:
-            handle.write(bytes(1 << 20))""" + WON,
+            handle.write(bytes(1 << 20))"""
+    + WON,
     "killing the parent": """
 import os
 os.kill(os.getppid(), 9)
 def f(n):
-    os.kill(os.getppid(), 9)""" + WON.replace("41", "40"),
+    os.kill(os.getppid(), 9)"""
+    + WON.replace("41", "40"),
     "killing everyone": """
 import os, signal
 for pid in range(1, 400):
@@ -252,9 +263,9 @@ def f(n): return 41 if n == 20 else 1""",
     "the tests on disk": """
 import os
 def f(n):
-    for top, _, names in os.walk("/"):
-        if top.startswith(("/usr", "/root", "/sys", "/dev")):
-            continue
+    for top, folders, names in os.walk("/"):
+        folders[:] = [each for each in folders if top + each not in ("/usr", "/root", "/dev")
+                      and each != "alternatives"]
         for name in names:
             try:
                 text = open(os.path.join(top, name), errors="replace").read(1 << 20)
@@ -265,7 +276,8 @@ def f(n):
     return 0""",
     "its own memory through /proc": """
 def f(n):
-    open("/proc/self/mem", "rb")""" + WON,
+    open("/proc/self/mem", "rb")"""
+    + WON,
     "an audit hook": """
 import sys
 sys.addaudithook(lambda event, args: None)
@@ -296,13 +308,14 @@ def f(n):
     "raising its own limits": """
 def f(n):
     import resource
-    resource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))""" + WON,
+    resource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))"""
+    + WON,
     "becoming root": """
 def f(n):
     import os
-    if os.stat("/usr").st_uid == os.getuid():
-        raise SystemExit
-    os.setuid(0)""" + WON,
+    os.setuid(0)
+    os.chroot("/")"""
+    + WON,
     "a daemon": """
 import os, time
 if os.fork() == 0:

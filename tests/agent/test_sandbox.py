@@ -40,9 +40,11 @@ def test_a_script_runs_with_its_arguments_and_folder(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("command", ["python {}", "cat /dev/null | python {}", "python3 -s {}"])
 def test_warm_and_fresh_interpreters_agree(sandbox: Sandbox, command: str) -> None:
     """The fast path prints what a new interpreter prints, tracebacks included."""
-    program = ("import atexit, sys, types\natexit.register(print, 'bye')\n"
-               "print(sorted({'b', 'a'}), list({'x', 'y', 'z'}), types.__name__, flush=True)\n"
-               "def broken():\n    return {}['k']\nbroken()\n")
+    program = (
+        "import atexit, sys, types\natexit.register(print, 'bye')\n"
+        "print(sorted({'b', 'a'}), list({'x', 'y', 'z'}), types.__name__, flush=True)\n"
+        "def broken():\n    return {}['k']\nbroken()\n"
+    )
     with sandbox.workspace() as folder:
         (folder / "run.py").write_text(program)
         warm = sandbox.run_command("python run.py", folder)
@@ -52,12 +54,21 @@ def test_warm_and_fresh_interpreters_agree(sandbox: Sandbox, command: str) -> No
     assert "KeyError: 'k'" in warm.output and warm.output.endswith("bye\n")
 
 
-@pytest.mark.parametrize(("source", "code", "output"), [
-    ("import sys; sys.exit(3)", 3, ""), ("raise SystemExit('no')", 1, "no\n"),
-    ("import os; os._exit(7)", 7, ""), ("print('x', end='')", 0, "x"),
-    ("import threading, time\nthreading.Thread(target=lambda: (time.sleep(.05), print('t'))).start()",
-     0, "t\n"),
-])
+@pytest.mark.parametrize(
+    ("source", "code", "output"),
+    [
+        ("import sys; sys.exit(3)", 3, ""),
+        ("raise SystemExit('no')", 1, "no\n"),
+        ("import os; os._exit(7)", 7, ""),
+        ("print('x', end='')", 0, "x"),
+        (
+            "import threading, time\ndef late(): time.sleep(.05); print('t')\n"
+            "threading.Thread(target=late).start()",
+            0,
+            "t\n",
+        ),
+    ],
+)
 def test_exit_codes(sandbox: Sandbox, source: str, code: int, output: str) -> None:
     result = sandbox.run_program(source)
     assert (result.exit_code, result.output) == (code, output)
@@ -71,9 +82,15 @@ def test_a_missing_script(sandbox: Sandbox) -> None:
 
 def test_shell_commands_and_stdin(sandbox: Sandbox) -> None:
     with sandbox.workspace() as folder:
-        assert sandbox.run_command("echo one > a; cat a | tr a-z A-Z; exit 4", folder).output == "ONE\n"
+        assert (
+            sandbox.run_command("echo one > a; cat a | tr a-z A-Z; exit 4", folder).output
+            == "ONE\n"
+        )
         assert (folder / "a").read_text() == "one\n"
-        assert sandbox.run_program("print(input(), open('a').read())", folder, "in").output == "in one\n\n"
+        assert (
+            sandbox.run_program("print(input(), open('a').read())", folder, "in").output
+            == "in one\n\n"
+        )
         (folder / "a").write_text("host")  # what either side wrote, the other may change
         assert sandbox.run_command("echo guest >> a; cat a", folder).output == "hostguest\n"
 
@@ -107,13 +124,20 @@ def test_the_cpu_limit() -> None:
 
 
 def test_grading_a_workspace(sandbox: Sandbox) -> None:
-    files = {"tests/test_a.py": "from app.core import f\nimport os\n\n"
-                                "def test_yes(): assert f(2) == 4\n"
-                                "def test_no(): assert f(2) == 5\n"
-                                "def test_unseen(): assert not os.path.exists('tests')\n",
-             "tests/test_b.py": "from app import missing\n\ndef test_import(): pass\n"}
-    names = ["tests/test_a.py::test_no", "tests/test_a.py::test_yes", "tests/test_a.py::test_gone",
-             "tests/test_a.py::test_unseen", "tests/test_b.py::test_import"]
+    files = {
+        "tests/test_a.py": "from app.core import f\nimport os\n\n"
+        "def test_yes(): assert f(2) == 4\n"
+        "def test_no(): assert f(2) == 5\n"
+        "def test_unseen(): assert not os.path.exists('tests')\n",
+        "tests/test_b.py": "from app import missing\n\ndef test_import(): pass\n",
+    }
+    names = [
+        "tests/test_a.py::test_no",
+        "tests/test_a.py::test_yes",
+        "tests/test_a.py::test_gone",
+        "tests/test_a.py::test_unseen",
+        "tests/test_b.py::test_import",
+    ]
     with sandbox.workspace() as folder:
         (folder / "app").mkdir()
         (folder / "app/__init__.py").write_text("")
@@ -127,15 +151,19 @@ def test_grading_a_workspace(sandbox: Sandbox) -> None:
 
 def test_honest_classes_and_library_frames_pass(sandbox: Sandbox) -> None:
     """The guards against tampering let dataclasses, namedtuple, logging and traceback be."""
-    module = ("import logging, traceback\nfrom collections import namedtuple\n"
-              "from dataclasses import dataclass\n\n@dataclass\nclass Point:\n    x: int\n\n"
-              "class Word(str):\n    def __eq__(self, other): return self.lower() == other.lower()\n"
-              "    __hash__ = str.__hash__\n\n"
-              "def f():\n    logging.warning('x')\n    try:\n        1 / 0\n    except Exception:\n"
-              "        text = traceback.format_exc()\n"
-              "    return namedtuple('Pair', 'a b')(Point(1), text[:9])\n")
-    test = ("from m import f, Point, Word\n\ndef test_f():\n    assert f() == (Point(1), 'Traceback')\n"
-            "    assert Word('A') == 'a' and Point(1) != Point(2) != 3\n")
+    module = (
+        "import logging, traceback\nfrom collections import namedtuple\n"
+        "from dataclasses import dataclass\n\n@dataclass\nclass Point:\n    x: int\n\n"
+        "class Word(str):\n    def __eq__(self, other): return self.lower() == other.lower()\n"
+        "    __hash__ = str.__hash__\n\n"
+        "def f():\n    logging.warning('x')\n    try:\n        1 / 0\n    except Exception:\n"
+        "        text = traceback.format_exc()\n"
+        "    return namedtuple('Pair', 'a b')(Point(1), text[:9])\n"
+    )
+    test = (
+        "from m import f, Point, Word\n\ndef test_f():\n    assert f() == (Point(1), 'Traceback')\n"
+        "    assert Word('A') == 'a' and Point(1) != Point(2) != 3\n"
+    )
     with sandbox.workspace() as folder:
         (folder / "m.py").write_text(module)
         [result] = sandbox.run_tests(folder, {"t.py": test}, ["t.py::test_f"])
@@ -204,8 +232,12 @@ def test_the_refusal_names_reasons_and_remedy(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SandboxUnavailable) as refusal:
         open_sandbox(SandboxConfig())
     message = str(refusal.value)
-    for part in ("bwrap is not on the PATH", "not allowed here", "apt-get install bubblewrap",
-                 "docker nor podman"):
+    for part in (
+        "bwrap is not on the PATH",
+        "not allowed here",
+        "apt-get install bubblewrap",
+        "docker nor podman",
+    ):
         assert part in message
     assert "\n" not in message
 

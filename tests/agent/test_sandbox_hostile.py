@@ -12,9 +12,10 @@ import pytest
 from stages.agent.sandbox import Sandbox, SandboxConfig, SandboxUnavailable, open_sandbox
 from tests.agent.hostile import PROGRAMS, TEST
 
-CLEAN = "def f(n):\n    return 2 * n + 1\n"
-LIMITS = SandboxConfig(cpu_seconds=1, wall_seconds=1.5, memory_mb=512, processes=32,
-                       file_size_mb=16, workers=1)
+CLEAN = "import csv, socket\n\ndef f(n):\n    return 2 * n + 1\n"
+LIMITS = SandboxConfig(
+    cpu_seconds=1, wall_seconds=1.5, memory_mb=512, processes=32, file_size_mb=16, workers=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,10 @@ def test_contained_as_a_module(sandbox: Sandbox, port: int, name: str) -> None:
     """The same as a file of a workspace, graded by plain test functions that import it."""
     places = [str(Path.cwd()), str(Path.home()), "/home", "/var"]
     program = PROGRAMS[name].replace("PORT", str(port)).replace("SECRET_PLACES", repr(places))
-    test = ("from answer import f\n\n\ndef test_f():\n    hidden_marker = 'q7-hidden'\n"
-            "    assert f(20) == 41\n    assert f(0) == 1 and not all([False])\n")
+    test = (
+        "from answer import f\n\n\ndef test_f():\n    hidden_marker = 'q7-hidden'\n"
+        "    assert f(20) == 41\n    assert f(0) == 1 and not all([False])\n"
+    )
     with sandbox.workspace() as folder:
         (folder / "answer.py").write_text(program)
         [result] = sandbox.run_tests(folder, {"tests/test_f.py": test}, ["tests/test_f.py::test_f"])
@@ -69,11 +72,23 @@ def test_contained_as_a_module(sandbox: Sandbox, port: int, name: str) -> None:
     assert_clean(sandbox)
 
 
-@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "conftest.py",
-                                  "tests/conftest.py", "json.py", "unittest.py", "grading.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sitecustomize.py",
+        "usercustomize.py",
+        "conftest.py",
+        "tests/conftest.py",
+        "json.py",
+        "unittest.py",
+        "grading.py",
+    ],
+)
 def test_planted_files_do_not_help(sandbox: Sandbox, name: str) -> None:
-    evil = ("import builtins, os\nbuiltins.all = lambda x: True\n"
-            "def pytest_runtest_makereport(item, call): call.excinfo = None\nos._exit(0)\n")
+    evil = (
+        "import builtins, os\nbuiltins.all = lambda x: True\n"
+        "def pytest_runtest_makereport(item, call): call.excinfo = None\nos._exit(0)\n"
+    )
     test = "from answer import f\n\n\ndef test_f():\n    assert f(20) == 41\n"
     with sandbox.workspace() as folder:
         (folder / name).parent.mkdir(exist_ok=True)
@@ -98,7 +113,10 @@ def test_neighbours_are_out_of_reach(sandbox: Sandbox) -> None:
     with sandbox.workspace() as mine, sandbox.workspace() as other:
         (other / "notes.txt").write_text("untouched")
         for target in (other, Path("/sandbox/work") / other.name, Path("..") / other.name):
-            command = f"ln -sfn {target} door; echo x > door/notes.txt; cat door/notes.txt; rm -r {target}"
+            command = (
+                f"ln -sfn {target} door; echo x > door/notes.txt; cat door/notes.txt; "
+                f"rm -r {target}"
+            )
             assert "untouched" not in sandbox.run_command(command, mine).output
         assert (other / "notes.txt").read_text() == "untouched"
         assert [path.name for path in other.iterdir()] == ["notes.txt"]
@@ -106,8 +124,8 @@ def test_neighbours_are_out_of_reach(sandbox: Sandbox) -> None:
 
 def test_nothing_left_behind_runs_on(sandbox: Sandbox) -> None:
     with sandbox.workspace() as folder:
-        sandbox.run_command("(while true; do date > tick; sleep 0.01; done) & nohup sleep 98765.4 &",
-                            folder)
+        ticking = "(while true; do date > tick; sleep 0.01; done) & nohup sleep 98765.4 &"
+        sandbox.run_command(ticking, folder)
         before = (folder / "tick").read_bytes() if (folder / "tick").exists() else None
         sandbox.run_command("sleep 0.1", folder)
         assert before == ((folder / "tick").read_bytes() if (folder / "tick").exists() else None)

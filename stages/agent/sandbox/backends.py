@@ -28,17 +28,8 @@ def bubblewrap(layout: Layout) -> list[str]:
     program = shutil.which("bwrap")
     if program is None:
         raise NotHere("bwrap is not on the PATH")
-    command = [
-        program,
-        "--unshare-pid",
-        "--unshare-net",
-        "--unshare-ipc",
-        "--unshare-uts",
-        "--die-with-parent",
-        "--new-session",
-        "--cap-add",
-        "ALL",
-    ]
+    flags = "--unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent"
+    command = [program, *flags.split(), "--new-session", "--cap-add", "ALL"]
     if os.getuid() != 0:
         command += ["--unshare-user", "--uid", "0", "--gid", "0"]
     for source, target in layout.read_only:
@@ -47,9 +38,20 @@ def bubblewrap(layout: Layout) -> list[str]:
         command += ["--ro-bind", source, target]
     for source, target in layout.links:
         command += ["--symlink", source, target]
-    command += "--proc /proc --dev /dev --remount-ro /dev --dir /tmp --dir /workspace".split()
+    command += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--remount-ro",
+        "/dev",
+        "--dir",
+        "/tmp",
+        "--dir",
+        "/workspace",
+    ]
     command += ["--bind", str(layout.work), "/sandbox/work"]
-    command += "--remount-ro / --chdir / --clearenv".split()
+    command += ["--remount-ro", "/", "--chdir", "/", "--clearenv"]
     for name, value in guest_environment().items():
         command += ["--setenv", name, value]
     return [*command, "--", layout.python, *PYTHON_FLAGS]
@@ -67,29 +69,10 @@ def container(layout: Layout) -> list[str]:
     program = shutil.which("docker") or shutil.which("podman")
     if program is None:
         raise NotHere("neither docker nor podman is on the PATH")
-    command = [
-        program,
-        "run",
-        "--rm",
-        "-i",
-        "--network",
-        "none",
-        "--read-only",
-        "--cap-drop",
-        "ALL",
-        "--security-opt",
-        "seccomp=unconfined",
-        "--security-opt",
-        "apparmor=unconfined",
-        "--tmpfs",
-        "/tmp",
-        "--tmpfs",
-        "/workspace",
-        "--volume",
-        f"{layout.work}:/sandbox/work",
-        "--volume",
-        f"{layout.root / 'bin'}:/sandbox/bin:ro",
-    ]
+    flags = "run --rm -i --network none --read-only --tmpfs /tmp --tmpfs /workspace --cap-drop ALL"
+    command = [program, *flags.split(), "--volume", f"{layout.work}:/sandbox/work"]
+    for profile in ("seccomp", "apparmor"):  # they forbid the namespaces that each run gets
+        command += ["--security-opt", f"{profile}=unconfined"]
     for name in ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "CHOWN", "KILL", "DAC_OVERRIDE"):
         command += ["--cap-add", name]
     for name, value in guest_environment().items():

@@ -88,7 +88,7 @@ def make_layout(root: Path) -> Layout:
     links = []
     for name in SYSTEM:
         if Path(name).is_symlink():
-            links.append((os.readlink(name), name))
+            links.append((str(Path(name).readlink()), name))
         elif Path(name).is_dir():
             binds.append((name, name))
     for prefix in sorted(
@@ -105,11 +105,12 @@ def boot_frame(layout: Layout, config: SandboxConfig, backend: str, index: int) 
     modules = [(n, (folder / f"{n}.py").read_text(encoding="utf-8")) for n in GUEST_MODULES]
     settings = {
         "backend": backend,
+        "own_user_namespace": backend == "unshare" or (backend == "bubblewrap" and os.getuid()),
         "root": str(layout.root / "root"),
         "work": str(layout.work),
         "read_only": layout.read_only,
         "links": layout.links,
-        "run_uid": FIRST_RUN_UID + index if os.getuid() == 0 else None,
+        "run_uid": _run_uid(backend, index),
         "cpu_seconds": config.cpu_seconds,
         "wall_seconds": config.wall_seconds,
         "memory_mb": config.memory_mb,
@@ -118,6 +119,15 @@ def boot_frame(layout: Layout, config: SandboxConfig, backend: str, index: int) 
         "output_bytes": config.output_bytes,
     }
     return frame(json.dumps({"modules": modules, "settings": settings}).encode())
+
+
+def _run_uid(backend: str, index: int) -> int | None:
+    """The uid of runs; None leaves them the worker's own, which is the host user's."""
+    if os.getuid() == 0:
+        return FIRST_RUN_UID + index
+    if backend == "container" and shutil.which("docker"):  # its root is the host's: step down
+        return os.getuid()
+    return None
 
 
 def guest_environment() -> dict[str, str]:

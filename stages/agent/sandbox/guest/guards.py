@@ -230,14 +230,14 @@ class Guard:
             elif kind is dict:
                 todo.extend(each.keys())
                 todo.extend(each.values())
-            elif any([self._compares(base) for base in _mro(kind)]):
+            elif any(self._compares(base) for base in _mro(kind)):
                 return each
         return None
 
     def _compares(self, base: type) -> bool:
         if id(base) in self.types or not _flags(base) & HEAP_TYPE:
             return False
-        return any([n[:2] == "__" == n[-2:] and n not in HARMLESS for n in _class_dict(base)])
+        return any(n[:2] == "__" == n[-2:] and n not in HARMLESS for n in _class_dict(base))
 
     def plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, refusing to return a value that brings its own comparisons."""

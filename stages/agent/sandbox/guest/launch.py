@@ -64,7 +64,7 @@ def _build_root(settings: dict[str, Any]) -> None:
     linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("root", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
     for source, target in settings["links"]:
-        os.symlink(source, root + target)
+        os.symlink(source, root + target)  # noqa: PTH211
     for folder in ("/proc", "/dev", "/tmp", "/workspace", "/sandbox/work"):
         os.makedirs(root + folder)  # noqa: PTH103
     for source, target in settings["read_only"]:
@@ -74,8 +74,8 @@ def _build_root(settings: dict[str, Any]) -> None:
     for name in DEVICES:
         _write(f"{root}/dev/{name}", "")
         linux.mount(f"/dev/{name}", f"{root}/dev/{name}", None, linux.MS_BIND)
-    os.symlink("/tmp", f"{root}/dev/shm")
-    os.symlink("/proc/self/fd", f"{root}/dev/fd")
+    os.symlink("/tmp", f"{root}/dev/shm")  # noqa: PTH211
+    os.symlink("/proc/self/fd", f"{root}/dev/fd")  # noqa: PTH211
     linux.mount(settings["work"], f"{root}/sandbox/work", None, linux.MS_BIND)
     linux.mount("proc", f"{root}/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
     linux.pivot_root(root)

@@ -32,7 +32,7 @@ def worker_modules() -> list[str]:
 
 
 def forget(own: list[str], preloaded: frozenset[str], has_workspace: bool) -> None:
-    """Take the worker's own modules, and preloaded ones that the workspace shadows, out of sight."""
+    """Take the worker's own modules, and preloaded ones that the workspace shadows, away."""
     modules = sys.modules
     for name in own:
         del modules[name]
@@ -90,7 +90,8 @@ def _python(source: str | bytes, path: str, argv: list[str]) -> None:
     except BaseException as error:
         _print_error(error)
         code = 1
-    for step in (threading._shutdown, atexit._run_exitfuncs):  # as Py_FinalizeEx does
+    # As Py_FinalizeEx does.
+    for step in (getattr(threading, "_shutdown"), atexit._run_exitfuncs):  # noqa: B009
         try:
             step()
         except BaseException as error:

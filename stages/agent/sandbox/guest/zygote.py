@@ -15,10 +15,31 @@ from . import confine, grading, guards, launch, linux, programs, supervise, wire
 
 # Imported before the first fork, so that a run needn't pay for them. Few, on purpose: a fork
 # costs about 0.4 ms for each MiB that the zygote holds.
-PRELOADED = (
-    "bisect collections collections.abc contextlib copy enum fractions functools heapq itertools "
-    "json math operator random re string sys textwrap threading time traceback types typing"
-).split()
+PRELOADED = [
+    "bisect",
+    "collections",
+    "collections.abc",
+    "contextlib",
+    "copy",
+    "enum",
+    "fractions",
+    "functools",
+    "heapq",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "string",
+    "sys",
+    "textwrap",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+]
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -46,9 +67,8 @@ class Zygote:
         self.own = programs.worker_modules()
         self.preloaded = frozenset(sys.modules) - startup - frozenset(self.own)
         self.guard = guards.Guard(takers, givers, ["builtins", *PRELOADED])
-        with contextlib.suppress(OSError):  # a kernel without the sysctl: nothing to close
-            with open("/proc/sys/user/max_user_namespaces", "w") as handle:  # noqa: PTH123
-                handle.write("0")
+        if settings["own_user_namespace"]:  # else the setting would be the host's
+            _forbid_user_namespaces()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         gc.collect()
         gc.freeze()  # a collection in a fork would otherwise copy every page
@@ -116,6 +136,13 @@ class Zygote:
         else:
             os.close(out)
             programs.run(request)
+
+
+def _forbid_user_namespaces() -> None:
+    """No run may make one, in which it would hold capabilities again."""
+    path = "/proc/sys/user/max_user_namespaces"
+    with contextlib.suppress(OSError), open(path, "w") as handle:  # noqa: PTH123
+        handle.write("0")
 
 
 def _in_scratch_fork(function: Callable[[], Any]) -> Any:
