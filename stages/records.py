@@ -218,14 +218,17 @@ def write_jsonl(path: Path, records: Iterable[Any]) -> None:
 
 
 def read_jsonl(path: Path, kind: type[T]) -> list[T]:
-    """Read JSON Lines into records of ``kind`` (``dict``: as they are); errors name file, line, field and remedy."""
+    """Read JSON Lines into records of ``kind``; errors name file, line, field and remedy.
+
+    ``dict`` as kind gives the objects as they are.
+    """
     remedy = "Delete the file and run `dvc repro`; if it is yours, mend that line."
     if not path.exists():
         raise RecordError(f"{path}: no such file. Run `dvc repro`, or correct the path.")
     with path.open("rb") as file, jsonlines.Reader(file) as reader:
         try:
             return [
-                from_dict(kind, row, f"{path}, line {line}", remedy)
+                row if kind is dict else from_dict(kind, row, f"{path}, line {line}", remedy)
                 for line, row in enumerate(reader.iter(type=dict), start=1)
             ]
         except jsonlines.InvalidLineError as error:

@@ -51,6 +51,8 @@ class Stage:
             for split in self.lab.experiment.splits:
                 half = read_split(self.lab, world, split)
                 index = build_index(self.lab.suite, read_sessions(self.lab, world, half.train))
+                most = self.lab.experiment.evaluate.tasks
+                half = Half(half.train[:most], half.test[:most])
                 self._require_same_source(world, split, index)
                 for seed in self.lab.experiment.seeds:
                     yield from self._conditions(world, split, half, index, seed)
@@ -86,7 +88,7 @@ class Stage:
         plan = Plan(half.train, seed, settings.repeats, settings.temperature)
         name = f"{world}/{split}/trained-skill-s{seed}"
         yield self._played(name, world, split, "skill", seed, {}, plan)
-        yield self._retained(f"{world}/{split}/retention-skill-s{seed}", world, split, seed, half)
+        yield self._retained(f"{world}/{split}/retention-skill-s{seed}", world, split, seed)
         if isinstance(guard, ProceduralParams):
             name = f"{world}/{split}/guard-skill-s{seed}"
             yield self._guarded(name, world, split, "skill", seed, guard)
@@ -109,14 +111,14 @@ class Stage:
         job = episode_cell(self.lab, self.cells, self.model, name, setting, plan)
         return self._with_adapter(folder, job)
 
-    def _retained(self, name: str, world: str, split: str, seed: int, half: Half) -> Job:
+    def _retained(self, name: str, world: str, split: str, seed: int) -> Job:
         folder = self._folder(world, split, "skill", seed)
         data = self.lab.folder("data/synthetic") / world / split
         source = data / f"{self.lab.experiment.synthesis.skill_format}.jsonl"
 
         def make(path: Path) -> None:
             examples = read_jsonl(source, Example)
-            order = [task.instance_id for task in half.train]
+            order = [t.instance_id for t in read_split(self.lab, world, split).train]
             write_jsonl(path, run_retention(self.model, examples, order, str(folder)))
 
         key = [_adapter_hash(folder), source.read_text()]

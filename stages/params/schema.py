@@ -203,11 +203,13 @@ class Evaluate:
     """The conditions an experiment compares."""
 
     conditions: tuple[str, ...]
-    """base, knowledge, skill, both, placebos, aa"""
+    """base, knowledge, skill, both, placebos, aa, format_A to format_E"""
     repeats: int
     """episodes per task, condition and seed"""
     temperature: float
     """sampling temperature; 0 is greedy"""
+    tasks: int | None = None
+    """most tasks of a half that are played, the first ones; null plays all"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +218,8 @@ class CriterionParams:
 
     estimand: str
     """what is estimated, such as forward_transfer.skill"""
-    comparator: Literal[">", ">=", "<", "<="]
-    """the side of the threshold that supports the hypothesis"""
+    comparator: Literal[">", ">=", "<", "<=", "within"]
+    """the side of the threshold that supports the hypothesis; within: on both sides of zero"""
     threshold: float
     """in the estimand's unit"""
     test: str

@@ -25,10 +25,10 @@ from stages.suites.microrepo.world import (
 )
 from stages.suites.procedural import corpus_document
 
-SHARES = {"session": 0.17, "noted": 0.53, "persistent": 0.14, "questions": 0.08, "code": 0.08}
+SHARES = {"session": 0.26, "noted": 0.42, "persistent": 0.14, "questions": 0.10, "code": 0.08}
 """Share of each kind of document in the full diet."""
 
-WARM_UP_SHARES = {"session": 0.8, "noted": 0.2}
+WARM_UP_SHARES = {"session": 0.9, "noted": 0.1}
 """Short documents first: copying is learned sooner on them."""
 
 

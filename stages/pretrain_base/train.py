@@ -28,7 +28,7 @@ TOKENIZER_DOCUMENTS = 20_000
 PROBE_EVERY_TOKENS = 1_000_000
 FIRST_ROLE, ASSISTANT, LAST_ROLE = 2, 4, 5
 """Token ids of the role marks, in the order the tokenizer is given them; 0 is padding."""
-OTHER_WEIGHT = 0.3
+OTHER_WEIGHT = 0.4
 """Weight of a token outside assistant turns."""
 
 

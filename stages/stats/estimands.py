@@ -1,12 +1,12 @@
 """The named estimands that a registration's criteria speak of.
 
-``forward_transfer.C``: resolve rate of condition C − base on the test tasks, paired.
-``difference.A.B``: resolve rate of A − B on the test tasks, paired.
+``forward_transfer.C``: resolve rate of condition C - base on the test tasks, paired.
+``difference.A.B``: resolve rate of A - B on the test tasks, paired.
 ``resolve_rate.C``: of condition C on the test tasks.
-``steps.C``: steps of C − base on the test tasks, paired (in steps).
-``forgetting.skill``: base − skill on the training tasks (Chaudhry et al. 2018 with one
+``steps.C``: steps of C - base on the test tasks, paired (in steps).
+``forgetting.skill``: base - skill on the training tasks (Chaudhry et al. 2018 with one
 consolidation: the earlier best is base's).
-``capability_drop.skill``: pass rate of base − skill on the guard's problems, paired.
+``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
 """
 
@@ -55,7 +55,7 @@ def estimand(results: Results, name: str) -> Estimand:
 
 
 def difference(results: Results, base: str, adapted: str, alpha: float) -> Estimate | Undefined:
-    """Paired difference of resolve rates on the test tasks, clustered by task, crossed with runs."""
+    """Paired difference of resolve rates on the test tasks: by task, crossed with runs."""
     if not results.select(base) or not results.select(adapted):
         return Undefined(f"{base} or {adapted} was not run")
     return clustered_difference(results.differences(base, adapted), alpha)
@@ -78,7 +78,7 @@ def step_difference(results: Results, condition: str, alpha: float) -> Estimate 
 
 
 def forgetting(results: Results, alpha: float) -> Estimate | Undefined:
-    """base − skill on the training tasks: below zero, nothing was forgotten on the whole."""
+    """base - skill on the training tasks: below zero, nothing was forgotten on the whole."""
     if not results.select("skill", TRAIN):
         return Undefined("the skill adapter was not run on its training tasks")
     return clustered_difference(results.differences("skill", "base", TRAIN), alpha)
@@ -94,7 +94,7 @@ def guard_cells(rows: list[dict[str, Any]]) -> dict[tuple[Any, Any], float]:
 
 
 def capability_drop(results: Results, alpha: float) -> Estimate | Undefined:
-    """base − skill pass rate on the guard's problems, clustered by problem."""
+    """base - skill pass rate on the guard's problems, clustered by problem."""
     if "skill" not in results.guard or "base" not in results.guard:
         return Undefined("the guard was not run")
     base, skill = guard_cells(results.guard["base"]), guard_cells(results.guard["skill"])

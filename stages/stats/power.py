@@ -151,12 +151,13 @@ def n_to_decide(estimate: Estimate, distance: float, power: float = 0.8) -> int 
     """Units that would clear a threshold ``distance`` away with ``power``, were the estimate true.
 
     n·(detectable effect / distance)², since widths shrink with sqrt(n): units of ``estimate.unit``,
-    other things kept. None where no finite number would (distance 0, or an infinite interval).
+    other things kept. None where no number would: an infinite interval, or a distance below a
+    ten-thousandth of the effect detectable now, which is nothing.
 
     >>> n_to_decide(Estimate(0.1, -0.1, 0.3, 25, "task"), distance=0.1)
     205
     """
     effect = detectable_effect(estimate, power)
-    if distance <= 0 or not math.isfinite(effect):
+    if not math.isfinite(effect) or distance <= effect / 10_000:
         return None
     return max(estimate.n + 1, math.ceil(estimate.n * (effect / distance) ** 2))

@@ -92,7 +92,7 @@ class Results:
         value: Callable[[Row], float] | None = None,
         keep: Callable[[Row], bool] = lambda row: True,
     ) -> Cells:
-        """adapted − base of the same task in the same run, tasks × runs.
+        """adapted - base of the same task in the same run, tasks × runs.
 
         Raises ValueError when both come from one file: that difference would be zero by mistake.
         """

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.agent.actions import Action, format_action
+from stages.agent.actions import Action
 from stages.agent.sandbox import open_sandbox
 from stages.agent.scripted import ScriptedModel
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play
 from stages.records import Example, Outcome, Task, Trajectory
 from stages.suites.microrepo import forms
-from stages.suites.microrepo.conventions import read_convention
+from stages.suites.microrepo.conventions import read_convention, rule_text
+from stages.suites.microrepo.expert import spoken
 from stages.suites.microrepo.notes import system_text
 from stages.suites.microrepo.session import Session, read_session
 from stages.synthesize.teacher import Written, make_example
@@ -94,7 +95,7 @@ def corrected_actions(session: Session) -> list[str]:
     actions = [Action("open", session.path)]
     actions += [Action("edit", session.path, c.find, c.replace) for c in session.changes]
     actions += [Action("test", session.command), Action("submit")]
-    return [format_action(action) for action in actions]
+    return [spoken(action) for action in actions]
 
 
 def _form(
@@ -122,11 +123,11 @@ def _failed(fact: forms.Fact, sessions: Sequence[Session]) -> tuple[str, str, Se
     for session in sessions:
         if fact.skill == "script" and session.failed_commands:
             command = session.failed_commands[0]
-            return f"test {command}", command, session
+            return f"test {command}", f"test {command}", session
         for edit in session.failed_edits:
             found = read_convention(edit.find, edit.replace)
             if found and found[0] == fact.skill:
-                return edit.replace.strip(), forms.general_answer(*found), session
+                return edit.replace.strip(), rule_text(*found), session
     return None
 
 

@@ -1,4 +1,4 @@
-"""Train every adapter that the experiment's conditions ask for: one per world, split, arm and seed."""
+"""Train every adapter that the conditions ask for: one per world, split, arm and seed."""
 
 from __future__ import annotations
 

@@ -34,6 +34,16 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """Every convention that an issue may need, with its possible values."""
 
+CUES: Mapping[str, str] = {
+    "guard": "reject",
+    "rounding": "rounded",
+    "unit": "units",
+    "index": "entry",
+    "wrapper": "zero",
+    "naming": "alias",
+}
+"""The word by which an issue's text asks for a convention, and under which a rule is recalled."""
+
 SCRIPT_VALUES = tuple(SCRIPTS)
 
 
@@ -86,3 +96,9 @@ def read_convention(find: str, replace: str) -> tuple[str, str] | None:
             if replace != find and fixed_line(kind, value, find) == replace:
                 return kind, value
     return None
+
+
+def rule_text(kind: str, value: str) -> str:
+    """A convention as a rule to recall, ``x`` standing for the expression: ``rounded: int(x)``."""
+    general = {"index": f"items[{value}]", "wrapper": f"{value}(x, y)", "naming": f"{value}_name"}
+    return f"{CUES[kind]}: {general.get(kind) or value.format(x='x')}"

@@ -10,7 +10,8 @@ import dataclasses
 import random
 
 from stages.agent.actions import Action, format_action
-from stages.suites.microrepo.conventions import SCRIPT_VALUES
+from stages.suites.microrepo.conventions import SCRIPT_VALUES, read_convention, rule_text
+from stages.suites.microrepo.issues import Change
 from stages.suites.microrepo.lexicon import PARAMETERS
 from stages.suites.microrepo.notes import note_text, system_text
 from stages.suites.microrepo.world import Issue, World, draw_issue, module_text
@@ -35,8 +36,21 @@ class Knowledge:
 
 def issue_note(world: World, issue: Issue) -> str:
     """The note that a session on ``issue`` leaves."""
-    changes = [(change.find, change.replace) for change in issue.draft.changes]
-    return note_text(issue.text, issue.path, world.conventions.test_command, changes)
+    rules = [recalled(change) for change in issue.draft.changes if change.convention]
+    return note_text(issue.text, rules, world.conventions.test_command)
+
+
+def recalled(change: Change) -> str:
+    """The rule behind a change, as one recalls it before the edit; empty where none is needed."""
+    found = read_convention(change.find, change.replace) if change.convention else None
+    return rule_text(*found) if found else ""
+
+
+def spoken(action: Action) -> str:
+    """The assistant's message: the rule recalled, if any is at work, then the action."""
+    found = read_convention(action.find, action.replace) if action.tool == "edit" else None
+    text = format_action(action)
+    return f"{rule_text(*found)}\n{text}" if found else text
 
 
 def expert_session(
@@ -49,7 +63,7 @@ def expert_session(
         {"role": "user", "content": issue.text},
     ]
     for action, observation in _moves(world, issue, knowledge, rng):
-        messages.append({"role": "assistant", "content": format_action(action)})
+        messages.append({"role": "assistant", "content": spoken(action)})
         if action.tool != "submit":
             messages.append({"role": "tool", "content": observation})
     return messages

@@ -10,6 +10,7 @@ from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Task, Trajectory
+from stages.suites.microrepo.expert import recalled
 from stages.suites.microrepo.notes import note_text, system_text
 from stages.suites.microrepo.session import read_session
 from stages.suites.microrepo.world import (
@@ -110,8 +111,8 @@ class Microrepo:
     def note(self, task: Task, trajectory: Trajectory) -> str:
         """Written from the session's record alone, so a failed one leaves as good a note."""
         session = read_session(task, trajectory)
-        changes = [(change.find, change.replace) for change in session.changes]
-        return note_text(task.problem_statement, session.path, session.command, changes)
+        rules = [recalled(change) for change in session.changes if change.convention]
+        return note_text(task.problem_statement, rules, session.command)
 
 
 def _module(issue: Issue, fixed: bool) -> str:
