@@ -9,8 +9,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from stages.records import Example
 from stages.adapters.lora import LoraSettings
+from stages.records import Example
 from stages.train_adapter.settings import TrainSettings
 
 TEMPLATE = (

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stages.adapters.lora import LoraSettings, attached
 from stages.train_adapter.batches import collate, encode
 from stages.train_adapter.engine import PeftEngine
 from stages.train_adapter.fast_qwen2 import FastQwen2, supports
-from stages.adapters.lora import LoraSettings, attached
 from tests.train_adapter.conftest import make_examples, make_model
 
 SHAPES = [
