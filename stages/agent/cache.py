@@ -5,6 +5,8 @@ Shapes: S slots, P positions, K key/value heads, D head size.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -19,6 +21,12 @@ CHUNK_ROWS = 16
 """Rows attended to together: as many as share one padded length without much waste."""
 
 
+@functools.lru_cache(maxsize=4)
+def _causal(positions: int, device: torch.device) -> Tensor:
+    """What is added to scores so that a position sees itself and those before, [P, P]."""
+    return torch.full((positions, positions), HIDDEN, device=device).triu_(1)
+
+
 class SlotCache:
     """Ids and keys/values by slot. ``lengths`` counts the tokens whose keys are stored."""
 
@@ -30,7 +38,7 @@ class SlotCache:
         self.lengths = np.zeros(slots, np.int64)
         self._kv = [torch.zeros(slots * positions, width, device=device) for _ in model.layers]
         self._mask = torch.full((slots, positions), HIDDEN, device=device)
-        self._causal = torch.full((positions, positions), HIDDEN, device=device).triu_(1)
+        self._causal = _causal(positions, device)
         self._grouped = model.heads != model.kv_heads
 
     def keep_prefix(self, slot: int, ids: np.ndarray) -> int:

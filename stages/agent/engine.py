@@ -46,7 +46,8 @@ class Engine:
     ) -> None:
         slots = cache.slots
         self._cache, self._render, self._decode_text = cache, render, decode_text
-        self._stop = np.array(sorted(stop_ids), np.int64)
+        self._stops = np.zeros(cache.model.embed.shape[0], bool)
+        self._stops[list(stop_ids)] = True
         self._waiting: deque[tuple[int, Request]] = deque()
         self._finished: list[tuple[int, Completion]] = []
         self._turns: dict[int, _Turn] = {}
@@ -169,7 +170,7 @@ class Engine:
         self._count[slots] += 1
         self._cache.ids[slots, self._cache.lengths[slots]] = tokens
         self._seconds[slots] += (time.perf_counter() - start) / len(slots)
-        stopped = np.isin(tokens, self._stop)
+        stopped = self._stops[tokens]
         ended = stopped | (self._count[slots] >= self._limit[slots])
         for slot, stop in zip(slots[ended].tolist(), stopped[ended].tolist(), strict=True):
             self._close_turn(slot, stop)

@@ -103,10 +103,11 @@ def search(word: str, workspace: Path) -> Observation:
     """Lines of Python files that define ``word``; where none does, lines that contain it."""
     definitions: list[str] = []
     occurrences: list[str] = []
+    root = str(workspace)
     for name, info in walk(workspace):
         if not name.endswith(".py") or not stat.S_ISREG(info.st_mode):
             continue
-        text = read_text(workspace / name)
+        text = read_text(f"{root}/{name}")
         if word not in text:
             continue
         for number, line in enumerate(text.split("\n"), start=1):
