@@ -132,4 +132,5 @@ def _run_uid(backend: str, index: int) -> int | None:
 
 def guest_environment() -> dict[str, str]:
     """The whole environment of a worker; nothing of the host's is passed on."""
-    return dict(ENVIRONMENT)
+    # Symbols bound at start are bound once; bound lazily, they would be in every fork anew.
+    return ENVIRONMENT | {"LD_BIND_NOW": "1"}

@@ -9,7 +9,6 @@ Tests are compiled from memory, never a file.
 from __future__ import annotations
 
 import _thread
-import builtins
 import importlib
 import os
 import signal
@@ -55,7 +54,6 @@ def run(request: dict[str, Any], guard: Guard, token: bytes, source: int, out: i
     """Import the candidate, report ready with `token`, read the tests, report behind the secret."""
     for fd in (source, out):
         os.set_inheritable(fd, False)
-    clean = dict(vars(builtins))
     tests_of, load = (_check, _load_program) if request["kind"] == "check" else (_tests, _load)
     guard.arm()
     loaded = types.ModuleType("program")
@@ -68,7 +66,7 @@ def run(request: dict[str, Any], guard: Guard, token: bytes, source: int, out: i
         box.append(_described(lambda: load(request, loaded)))
         done.release()
         go.acquire()
-        box.append(_described(lambda: tests_of(inbox[0], loaded, guard, clean)))
+        box.append(_described(lambda: tests_of(inbox[0], loaded, guard)))
         done.release()
 
     _start(candidate, ())
@@ -92,6 +90,24 @@ def run(request: dict[str, Any], guard: Guard, token: bytes, source: int, out: i
     verdicts = verdicts if not error else ["0" + error]
     wire.write_all(out, wire.frame(secret + wire.pack(verdicts)))
     _leave(0)
+
+
+def rehearse(guard: Guard) -> None:
+    """Grade a program in the zygote, where it is trusted, so that forks inherit warm bytecode."""
+    done = _lock()
+    done.acquire()
+
+    def body() -> None:
+        for _ in range(20):
+            module = types.ModuleType("program")
+            _load_program({"program": "def f(n):\n    return [n]\n"}, module)
+            test = "def check(candidate):\n    assert candidate(1) == [1]\n"
+            _check([test, "f"], module, guard)
+        done.release()
+
+    _start(body, ())
+    done.acquire()
+    del sys.modules["program"]
 
 
 def _described(function: Callable[[], Any]) -> tuple[str, Any]:
@@ -124,23 +140,21 @@ def _load(request: dict[str, Any], module: types.ModuleType) -> None:
             pass
 
 
-def _check(
-    fields: list[str], program: types.ModuleType, guard: Guard, clean: dict[str, Any]
-) -> list[str]:
+def _check(fields: list[str], program: types.ModuleType, guard: Guard) -> list[str]:
     """HumanEval: `check(candidate)` beside the program's names, but with builtins of its own."""
     test, entry_point = fields
     names = dict(program.__dict__)
     if entry_point not in names:
         return [f"0NameError: the program defines no {entry_point}"]
     candidate = names[entry_point]
-    space = {k: v for k, v in names.items() if k not in clean}
-    space["__builtins__"] = clean
+    space = {k: v for k, v in names.items() if k not in guard.builtins}
+    space["__builtins__"] = guard.builtins
     guard.restore(test)
     exec(compile(test, "test", "exec", dont_inherit=True), space)
     check = space["check"]
     check(guard.plain(candidate))
     _must_fail(lambda: check(_wrong))
-    _run_canaries(clean)
+    _run_canaries(guard.builtins)
     return ["1"]
 
 
@@ -148,22 +162,24 @@ def _wrong(*args: Any, **kwargs: Any) -> Any:
     return object()
 
 
-def _tests(
-    fields: list[str], program: types.ModuleType, guard: Guard, clean: dict[str, Any]
-) -> list[str]:
+def _tests(fields: list[str], program: types.ModuleType, guard: Guard) -> list[str]:
     """Fields: the number of files, path and text of each, then the names path::function."""
     count = 1 + 2 * int(fields[0])
     spaces: dict[str, dict[str, Any]] = {}
     errors: dict[str, str] = {}
     for path, text in zip(fields[1:count:2], fields[2:count:2], strict=True):
-        space = spaces[path] = {"__builtins__": clean, "__name__": path, "__same__": guard.same}
+        space = spaces[path] = {
+            "__builtins__": guard.builtins,
+            "__name__": path,
+            "__same__": guard.same,
+        }
         guard.restore(text)
         try:
             exec(compile(text, path, "exec", dont_inherit=True), space)
         except BaseException as error:
             errors[path] = describe(error)
     verdicts = [_verdict(name, spaces, errors) for name in fields[count:]]
-    _run_canaries(clean)
+    _run_canaries(guard.builtins)
     return verdicts
 
 

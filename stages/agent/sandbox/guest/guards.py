@@ -167,10 +167,12 @@ class Guard:
     def __init__(self, takers: list[int], givers: list[int], names: list[str]) -> None:
         self.takers, self.givers = frozenset(takers), frozenset(givers)
         self.modules = {n: (vars(sys.modules[n]), dict(vars(sys.modules[n]))) for n in names}
+        self.builtins = self.modules["builtins"][1]
+        """for tests: their own, and copied here because a copy in a fork touches every type"""
         self.types = {id(each) for each in _all_types()}
 
     def restore(self, test: str) -> None:
-        """Undo what a candidate patched in the builtins and in modules named by `test`.
+        """Undo what a candidate patched in modules named by `test`, and in the builtins these use.
 
         Only in those: writing to every module would copy every page the fork shares.
         """
@@ -180,7 +182,7 @@ class Guard:
             if "import" in line
             for word in line.replace(",", " ").replace(";", " ").split()
         }
-        for name in ("builtins", *words):
+        for name in ("builtins", *words) if words else ():
             if name in self.modules:
                 live, saved = self.modules[name]
                 live.update(saved)

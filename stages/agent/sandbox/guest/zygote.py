@@ -70,6 +70,7 @@ class Zygote:
         if settings["own_user_namespace"]:  # else the setting would be the host's
             _forbid_user_namespaces()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        grading.rehearse(self.guard)
         gc.collect()
         gc.freeze()  # a collection in a fork would otherwise copy every page
 
