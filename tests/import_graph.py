@@ -9,9 +9,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
+from stages.params.strict import read_yaml
 
 SHARED = ("adapters", "agent", "lab", "params", "records", "suites")
 """The shared rooms: everything else directly under stages/ is a stage."""
@@ -52,7 +51,7 @@ class ImportGraph:
             if name not in seen:
                 seen.add(name)
                 waiting.extend(self.direct[name])
-        return {name for name in seen - self.members(room) if not self._is_empty(name)}
+        return seen - self.members(room)
 
     def _imports(self, name: str) -> Iterator[str]:
         package = name if self.files[name].name == "__init__.py" else name.rpartition(".")[0]
@@ -64,7 +63,7 @@ class ImportGraph:
                     if (module := ".".join(parts[:end])) in self.files:
                         yield module
 
-    def _is_empty(self, name: str) -> bool:
+    def is_empty(self, name: str) -> bool:
         """Whether a file holds no code, as most ``__init__.py`` do: no result depends on it."""
         return all(
             (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
@@ -93,8 +92,7 @@ def _targets(node: ast.AST, package: str) -> list[str]:
 def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
     """Per stage folder named in a ``cmd``, the deps under stages/, as (DVC stage → deps)."""
     declared: dict[str, set[str]] = {}
-    document: dict[str, Any] = YAML(typ="safe").load(dvc_yaml.read_text(encoding="utf-8"))
-    for name, entry in document["stages"].items():
+    for name, entry in read_yaml(dvc_yaml)["stages"].items():
         entry = entry.get("do", entry)
         commands = entry["cmd"] if isinstance(entry["cmd"], list) else [entry["cmd"]]
         deps = {str(dep).rstrip("/") for dep in entry.get("deps", [])}
@@ -126,14 +124,17 @@ def dep_problems(root: Path) -> list[str]:
         if room not in graph.rooms():
             problems.append(f"{label}: there is no stages/{room}")
             continue
-        used = {graph.files[name].relative_to(root).as_posix() for name in graph.reached(room)}
+        used = {
+            graph.files[name].relative_to(root).as_posix(): graph.is_empty(name)
+            for name in graph.reached(room)
+        }
         own = f"stages/{room}"
         if own not in deps:
             problems.append(f"{label}: its own folder {own} is no dep")
         problems += [
             f"{label}: uses {path}, which no dep covers"
-            for path in sorted(used)
-            if not any(_covers(dep, path) for dep in deps)
+            for path, empty in sorted(used.items())
+            if not empty and not any(_covers(dep, path) for dep in deps)
         ]
         problems += [
             f"{label}: the dep {dep} is not used"
