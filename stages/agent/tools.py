@@ -83,7 +83,7 @@ def execute(
 
 
 def open_file(argument: str, workspace: Path, options: ToolOptions) -> Observation:
-    """Show a file, or the lines ``first last`` of it, exactly as it stands."""
+    """Show a file, or the lines ``first last`` of it, as it stands but for its last line feed."""
     name, first, last = _file_and_range(argument, workspace)
     path, refusal = _regular_file(name, workspace)
     if path is None:
@@ -96,6 +96,7 @@ def open_file(argument: str, workspace: Path, options: ToolOptions) -> Observati
         if not 1 <= first <= len(lines) or (last is not None and last < first):
             return Observation(f"{name} has {len(lines)} lines", ok=False)
         text = "\n".join(lines[first - 1 : last])
+    text = text.removesuffix("\n")
     return Observation(_cut(text, options.max_open_chars), ok=True)
 
 

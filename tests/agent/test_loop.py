@@ -70,7 +70,7 @@ def test_a_gold_episode() -> None:
     assert result.exit_status == "submitted"
     assert [step.observation for step in result.steps] == [
         "found: ledger.py line 1",
-        FILES["ledger.py"],
+        FILES["ledger.py"].removesuffix("\n"),
         "edited",
         "python check.py in True",
         "",

@@ -53,7 +53,7 @@ def edit(path: str, find: str, replace: str, workspace: Path, **options: Any):
 
 
 def test_open_shows_the_exact_text(workspace: Path) -> None:
-    assert do("open ledger.py", workspace).text == FILES["ledger.py"]
+    assert do("open ledger.py", workspace).text == FILES["ledger.py"].removesuffix("\n")
     assert do("open ledger.py 1 2", workspace).text == FILES["ledger.py"][:43].rstrip("\n")
     assert do("open ledger.py 5", workspace).text.startswith("def mean")
     assert do("open ledger.py 9 12", workspace).text == "ledger.py has 6 lines"
