@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from stages.generate_splits.gold import gold_runs
 from stages.generate_splits.leaks import answers_in_question, confounding, overlaps
 from stages.generate_splits.splits import make_split, order_tasks
 from stages.lab.cells import Cells
@@ -15,8 +16,12 @@ def work(lab: Lab) -> None:
     folder = lab.folder("data/splits")
     files = Cells(folder, ("generate_splits",))
     splits, report = {}, {}
+    listed = {world: lab.suite.tasks(world) for world in lab.all_worlds}
+    gold = gold_runs(lab, listed)
     for world in lab.all_worlds:
-        tasks = order_tasks(lab.suite.tasks(world), lab.experiment.order)
+        sound = set(gold[world]["tasks"])
+        usable = [task for task in listed[world] if task.instance_id in sound]
+        tasks = order_tasks(usable, lab.experiment.order)
         by_id = {task.instance_id: task for task in tasks}
         made = {name: make_split(name, tasks) for name in lab.experiment.splits}
         for name, split in made.items():
@@ -37,10 +42,12 @@ def work(lab: Lab) -> None:
         write_jsonl(files.keep(folder / f"tasks-{world}.jsonl"), tasks)
     write_json(files.keep(folder / "splits.json"), splits)
     write_json(files.keep(folder / "leaks.json"), report)
+    write_json(files.keep(folder / "gold.json"), gold)
     files.sweep()
     for world in lab.worlds:
         sizes = {name: len(s["train"]) for name, s in splits[world].items()}
-        print(f"{world}: {sum(1 for _ in lab.suite.tasks(world))} tasks, training halves {sizes}")
+        dropped = len(gold[world]["failed"])
+        print(f"{world}: {len(listed[world])} tasks, {dropped} dropped, training halves {sizes}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,10 @@ class Suite(Protocol):
         """The repository as it stands when the task is filed: path -> text."""
         ...
 
+    def gold_files(self, task: Task) -> dict[str, str]:
+        """The repository with the task's gold patch applied: path -> text."""
+        ...
+
     def messages(self, task: Task, notes: Sequence[str]) -> list[Message]:
         """The opening chat: system (with retrieved notes, if any) and user."""
         ...

@@ -27,7 +27,7 @@ from stages.suites.microrepo.world import (
 )
 
 _TEST_NAME = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
-ISSUE_CACHE = 4096
+STATE_CACHE = 2048
 
 
 class UnknownWorld(ValueError):
@@ -42,6 +42,8 @@ class Microrepo:
     def __init__(self, tasks_per_world: int, seed: int) -> None:
         self.tasks_per_world, self.seed = tasks_per_world, seed
         self.world = functools.lru_cache(maxsize=64)(self._world)
+        # A state draws every earlier issue; grading asks for the same one many times.
+        self._state = functools.lru_cache(maxsize=STATE_CACHE)(repository)
 
     def _world(self, repo: str) -> World:
         if repo not in HELD_OUT:
@@ -61,7 +63,7 @@ class Microrepo:
 
     def _task(self, world: World, index: int) -> Task:
         issue = make_issue(world, index)
-        before = repository(world, index)
+        before = self._state(world, index)
         path = issue.path
         after = {**before, path: _module(issue, fixed=True)}
         hidden_path, hidden = hidden_test(issue)
@@ -87,7 +89,12 @@ class Microrepo:
         )
 
     def files(self, task: Task) -> dict[str, str]:
-        return repository(self.world(task.repo), int(task.meta["index"]))
+        return dict(self._state(self.world(task.repo), int(task.meta["index"])))
+
+    def gold_files(self, task: Task) -> dict[str, str]:
+        """The repository with the task's gold patch applied: path -> text."""
+        issue = self.issue(task)
+        return {**self.files(task), issue.path: _module(issue, fixed=True)}
 
     def messages(self, task: Task, notes: Sequence[str] = ()) -> list[Message]:
         return [

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stages.suites.microrepo.conventions import Conventions, draw_conventions
 from stages.suites.microrepo.issues import Draft, draft_issue
@@ -30,6 +30,9 @@ HELD_OUT = (
     "iron_summit",
 )
 """The eight worlds that stand for SWE-Bench-CL's eight repositories; never met in pretraining."""
+
+ISSUE_CACHE = 512
+"""Issues remembered: every state of a world draws all the earlier ones again."""
 
 FIRST_DAY = datetime.date(2024, 1, 1)
 RUNNER = """import glob, importlib.util, os, sys
@@ -132,16 +135,30 @@ def draw_name(rng: random.Random) -> str:
             return name
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=ISSUE_CACHE)
 def make_issue(world: World, index: int) -> Issue:
-    """Issue ``index`` of the world, from the world's seed alone: any number may be drawn."""
-    return draw_issue(world, random.Random(f"issue {world.name} {world.seed} {index}"), index)
+    """Issue ``index`` of the world, from the world's seed alone: any number may be drawn.
 
-
-def draw_issue(world: World, rng: random.Random, index: int = 0) -> Issue:
-    """Draw an issue with ``rng``."""
+    Each file has function names of its own, so that a name is defined once in the repository.
+    """
+    rng = random.Random(f"issue {world.name} {world.seed} {index}")
     module = rng.choice(world.modules)
-    function = rng.choice([name for name in FUNCTIONS if name != module.plain.name])
+    plain = {other.plain.name for other in world.modules}
+    free = [name for name in FUNCTIONS if name not in plain]
+    return draw_issue(
+        dataclasses.replace(world, modules=(module,)),
+        rng,
+        index,
+        free[world.modules.index(module) :: len(world.modules)],
+    )
+
+
+def draw_issue(
+    world: World, rng: random.Random, index: int = 0, functions: Sequence[str] = FUNCTIONS
+) -> Issue:
+    """Draw an issue with ``rng``, its function's name among ``functions``."""
+    module = rng.choice(world.modules)
+    function = rng.choice([name for name in functions if name != module.plain.name])
     first, second = draw_parameters(module, rng)
     return Issue(index, module, draft_issue(world.conventions, function, (first, second), rng))
 

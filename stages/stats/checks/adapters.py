@@ -1,0 +1,139 @@
+"""Adapters: live, the ones that were served, and merged as they should be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from stages.adapters.folder import AdapterError, load_adapter
+from stages.adapters.lora import LoraSettings, State, adapter_sha256, delta_norms, factors
+from stages.adapters.merge import merge_adapters
+from stages.lab.arms import arm_of
+from stages.stats.checks.check import Finding, absent, judged
+from stages.stats.checks.record import AdapterFolder, Record
+
+TOLERANCE = 1e-5
+"""Largest relative difference of a merged ΔW, in fp32's own rounding."""
+WEIGHTS = (0.3, 0.7)
+Merge = Callable[[Sequence[tuple[Mapping[str, Tensor], LoraSettings]], Sequence[float]], tuple]
+
+
+def live(record: Record) -> Finding:
+    """Check 5: ΔW and the logits moved, and each episode was played with the adapter on disk."""
+    if not record.adapters:
+        return absent("no condition uses an adapter")
+    problems, norms, shifts, served = [], [], [], {}
+    for adapter in record.adapters:
+        certificate = adapter.read("certificate.json")
+        if certificate is None:
+            problems.append(f"{adapter.name}: no certificate.json")
+            continue
+        try:
+            state, lora = load_adapter(adapter.path, certificate["base_sha256"])
+        except (AdapterError, OSError, ValueError) as error:
+            problems.append(f"{adapter.name}: {error}")
+            continue
+        norm = math.sqrt(sum(value**2 for value in delta_norms(state, lora).values()))
+        norms.append(norm)
+        shifts.append(certificate["logit_shift_max"])
+        served[adapter.world, adapter.split, adapter.arm, adapter.seed] = adapter_sha256(state)
+        problems += _dead(adapter.name, norm, certificate, adapter_sha256(state))
+    problems += _wrongly_served(record, served)
+    return judged(
+        {
+            "adapters": len(norms),
+            "delta_norm_min": min(norms, default=0.0),
+            "logit_shift_min": min(shifts, default=0.0),
+        },
+        problems,
+        "Train the adapter again and play its conditions again: these episodes show another model.",
+    )
+
+
+def _dead(name: str, norm: float, certificate: Mapping, digest: str) -> list[str]:
+    shift = certificate["logit_shift_max"]
+    problems = []
+    if not math.isfinite(norm) or norm == 0.0:
+        problems.append(f"{name}: the norm of ΔW is {norm}")
+    if not math.isfinite(shift) or shift <= 0.0:
+        problems.append(f"{name}: the logits moved by {shift}")
+    if certificate["adapter_sha256"] != digest:
+        problems.append(f"{name}: the certificate is of another adapter")
+    if not math.isclose(norm, certificate["delta_norm"], rel_tol=1e-3):
+        problems.append(f"{name}: the certificate names another norm of ΔW")
+    return problems
+
+
+def _wrongly_served(record: Record, served: Mapping[tuple, str]) -> list[str]:
+    wrong = {}
+    for episode in record.episodes:
+        arm = arm_of(episode.condition)
+        place = (episode.world, episode.split, arm, episode.seed)
+        expected = "" if arm is None else served.get(place)
+        if episode.adapter_hash != expected:
+            wrong[episode.path] = f"{episode.path}: played with another adapter than the one there"
+    return list(wrong.values())
+
+
+def merges_exactly(record: Record, merge: Merge = merge_adapters) -> Finding:
+    """Check 7: one-hot weights give an adapter back; merged ΔW = Σ wᵢ·scaleᵢ·BᵢAᵢ, in numpy.
+
+    Tried on the tensors of two of the experiment's own adapters.
+    """
+    pair = _two_different(record.adapters)
+    if pair is None:
+        return absent("the experiment has fewer than two different adapters")
+    one_hot = max(_error(pair, weights, merge) for weights in ((1.0, 0.0), (0.0, 1.0)))
+    mixed = _error(pair, WEIGHTS, merge)
+    problems = []
+    if not one_hot <= TOLERANCE:
+        problems.append(f"one-hot weights change the adapter by {one_hot:.2g}")
+    if not mixed <= TOLERANCE:
+        problems.append(f"the merged ΔW is off by {mixed:.2g} of its norm")
+    return judged(
+        {"one_hot_error": one_hot, "merged_error": mixed, "tolerance": TOLERANCE},
+        problems,
+        "Merge by concatenation (peft's `cat`): `linear` adds A and B apart, which is no sum of BA.",
+    )
+
+
+def _two_different(
+    adapters: Sequence[AdapterFolder],
+) -> list[tuple[State, LoraSettings]] | None:
+    found: dict[str, tuple[State, LoraSettings]] = {}
+    for adapter in adapters:
+        provenance = adapter.read("provenance.json")
+        if provenance is not None and provenance["adapter_sha256"] not in found:
+            digest, base = provenance["adapter_sha256"], provenance["base_sha256"]
+            try:
+                found[digest] = load_adapter(adapter.path, base)
+            except (AdapterError, OSError):
+                continue  # check 5 names it
+        if len(found) == 2:
+            return list(found.values())
+    return None
+
+
+def _error(
+    pair: Sequence[tuple[State, LoraSettings]], weights: Sequence[float], merge: Merge
+) -> float:
+    """Largest relative Frobenius distance over modules between merged and summed ΔW."""
+    merged_state, merged_lora = merge(pair, weights)
+    merged = _deltas(merged_state, merged_lora)
+    parts = [_deltas(state, lora) for state, lora in pair]
+    worst = 0.0
+    for name in sorted({name for part in parts for name in part}):
+        wanted = sum(w * part[name] for w, part in zip(weights, parts, strict=True) if name in part)
+        size = float(np.linalg.norm(wanted)) or 1.0
+        worst = max(worst, float(np.linalg.norm(merged[name] - wanted)) / size)
+    return worst
+
+
+def _deltas(state: Mapping[str, Tensor], lora: LoraSettings) -> dict[str, np.ndarray]:
+    return {
+        name: lora.scale * (b.double().numpy() @ a.double().numpy())
+        for name, (a, b) in factors(state).items()
+    }

@@ -1,0 +1,211 @@
+"""An experiment's files as the checks read them, each once and only when asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stages.lab.arms import PLACEBOS, arm_of, arms_of, format_of
+from stages.lab.context import Lab
+from stages.lab.splits import Half, read_split, read_tasks
+from stages.params import ProceduralParams, guard_of
+from stages.records import Example, Task, Trajectory, read_json, read_jsonl
+from stages.stats.checks.episodes import Episode, read_episode
+from stages.stats.estimands import criterion_estimand
+from stages.stats.intervals import Estimate, Undefined
+from stages.stats.results import TEST, TRAIN, Results
+from stages.suites.procedural import Problem, make_problems
+
+BASE = "base"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSet:
+    """The examples of one file that some adapter was trained on."""
+
+    path: Path
+    world: str
+    split: str
+    examples: tuple[Example, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class AdapterFolder:
+    """One adapter's place; its JSON files are read when asked for."""
+
+    path: Path
+    world: str
+    split: str
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.world}/{self.split}/{self.arm}-s{self.seed}"
+
+    def read(self, file: str) -> Any:
+        """One of its JSON files, or None where there is none."""
+        path = self.path / file
+        return read_json(path) if path.exists() else None
+
+
+class Record:
+    """Everything the checks look at. Raises RecordError where a file is broken."""
+
+    def __init__(self, lab: Lab, results: Results) -> None:
+        self.lab, self.results = lab, results
+
+    @cached_property
+    def tasks(self) -> dict[str, dict[str, Task]]:
+        """World -> instance id -> task, in the experiment's order."""
+        return {w: {t.instance_id: t for t in read_tasks(self.lab, w)} for w in self.lab.all_worlds}
+
+    @cached_property
+    def halves(self) -> dict[tuple[str, str], Half]:
+        """(world, split) -> its training and test tasks."""
+        return {
+            (world, split): read_split(self.lab, world, split)
+            for world in self.lab.all_worlds
+            for split in self.lab.experiment.splits
+        }
+
+    def own_halves(self) -> Iterator[tuple[tuple[str, str], Half]]:
+        """Those of the experiment's own worlds, without the placebos'."""
+        return ((p, half) for p, half in self.halves.items() if p[0] in self.lab.worlds)
+
+    @cached_property
+    def gold(self) -> dict[str, dict[str, Any]]:
+        """What generate_splits wrote of the gold run; empty where it wrote nothing."""
+        path = self.lab.folder("data/splits") / "gold.json"
+        return read_json(path) if path.exists() else {}
+
+    @cached_property
+    def episodes(self) -> tuple[Episode, ...]:
+        """Every recorded episode of base and of the other conditions."""
+        return tuple(self._episodes())
+
+    def select(self, condition: str, half: str = TEST) -> list[Episode]:
+        """Episodes of a condition on one half; base's are read once and belong to every split."""
+        if condition != BASE:
+            return [e for e in self.episodes if e.condition == condition and e.half == half]
+        chosen = []
+        by_world: dict[str, list[Episode]] = {}
+        for episode in self.episodes:
+            if episode.condition == BASE:
+                by_world.setdefault(episode.world, []).append(episode)
+        for (world, split), tasks in self.own_halves():
+            wanted = {task.instance_id for task in (tasks.test if half == TEST else tasks.train)}
+            chosen += [
+                dataclasses.replace(episode, split=split, half=half)
+                for episode in by_world.get(world, [])
+                if episode.instance_id in wanted
+            ]
+        return chosen
+
+    @cached_property
+    def training(self) -> tuple[TrainingSet, ...]:
+        """Each file of examples that an arm of this experiment is trained on, once."""
+        found = {}
+        for world in self.lab.worlds:
+            for split in self.lab.experiment.splits:
+                for arm in arms_of(self.lab.experiment):
+                    path = self.source(world, split, arm)
+                    found[path] = (path.parent.parent.name, split)
+        return tuple(
+            TrainingSet(path, world, split, tuple(read_jsonl(path, Example)))
+            for path, (world, split) in found.items()
+        )
+
+    def source(self, world: str, split: str, arm: str) -> Path:
+        """The file of examples behind an arm."""
+        owner = self.lab.placebo_worlds[world] if arm == "placebo_world" else world
+        folder = self.lab.folder("data/synthetic") / owner / split
+        return folder / f"{format_of(self.lab.experiment, arm)}.jsonl"
+
+    @cached_property
+    def adapters(self) -> tuple[AdapterFolder, ...]:
+        """The adapters that the registration asks for, there or not."""
+        root = self.lab.folder("models/adapters")
+        return tuple(
+            AdapterFolder(root / world / split / f"{arm}-s{seed}", world, split, arm, seed)
+            for world in self.lab.worlds
+            for split in self.lab.experiment.splits
+            for arm in arms_of(self.lab.experiment)
+            for seed in self.lab.experiment.seeds
+        )
+
+    @property
+    def trained_conditions(self) -> list[str]:
+        """Conditions that ran with an adapter and are no placebo."""
+        return [
+            name
+            for name in self.results.conditions
+            if arm_of(name) is not None and name not in PLACEBOS
+        ]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate | Undefined]:
+        """Every registered criterion's estimate at the experiment's level."""
+        experiment = self.lab.experiment
+        return {
+            name: criterion_estimand(self.results, criterion)(experiment.alpha)
+            for name, criterion in experiment.criteria.items()
+        }
+
+    @cached_property
+    def guard_problems(self) -> tuple[Problem, ...]:
+        """The guard's problems, made again from their seed; empty without a guard."""
+        params = guard_of(self.lab.params, self.lab.experiment)
+        if not isinstance(params, ProceduralParams):
+            return ()
+        return tuple(make_problems("test", params.per_kind, params.seed, params.difficulties))
+
+    @cached_property
+    def measure(self) -> Callable[[Example], tuple[int, int]]:
+        """Example -> its length and the number of tokens the loss covers, as training renders it."""
+        from stages.agent.chat import render_example
+        from stages.lab.models import load_tokenizer
+
+        tokenizer = load_tokenizer(self.lab.model)
+
+        def measure(example: Example) -> tuple[int, int]:
+            ids, mask = render_example(
+                tokenizer, example.prompt, example.completion, example.train_on
+            )
+            return len(ids), sum(mask)
+
+        return measure
+
+    def _episodes(self) -> Iterator[Episode]:
+        experiment, seeds = self.lab.experiment, self.lab.experiment.seeds
+        for world in self.lab.worlds:
+            for seed in seeds:
+                path = self.lab.folder("data/baseline") / f"{world}-s{seed}.jsonl"
+                yield from self._read(path, world, "", BASE, seed, "")
+            for split in experiment.splits:
+                folder = self.lab.folder("data/evaluations") / world / split
+                for seed in seeds:
+                    for name in experiment.evaluate.conditions:
+                        if name != BASE:
+                            path = folder / f"{name}-s{seed}.jsonl"
+                            yield from self._read(path, world, split, name, seed, TEST)
+                    path = folder / f"trained-skill-s{seed}.jsonl"
+                    if path.exists():
+                        yield from self._read(path, world, split, "skill", seed, TRAIN)
+
+    def _read(
+        self, path: Path, world: str, split: str, condition: str, seed: int, half: str
+    ) -> Iterator[Episode]:
+        tasks, most = self.tasks[world], self.lab.params.agent.max_new_tokens
+        if not path.exists():
+            return  # check 24 names what is missing
+        for trajectory in read_jsonl(path, Trajectory):
+            task = tasks.get(trajectory.info["instance_id"])
+            opening = self.lab.suite.messages(task) if task else []
+            place = {"world": world, "split": split, "condition": condition, "half": half}
+            yield read_episode(
+                trajectory, opening, most, {**place, "seed": seed, "path": path.as_posix()}
+            )

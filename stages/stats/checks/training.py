@@ -1,0 +1,191 @@
+"""Training: targets the parser reads, one prompt template, sound losses, enough examples, overlap."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from stages.agent.actions import ActionError, parse_action
+from stages.records import Example, Task
+from stages.stats.checks.check import Finding, absent, judged
+from stages.stats.checks.record import Record
+from stages.stats.intervals import wilson
+
+CONSTANT_STEPS = 8
+N_GRAM = 8
+"""GPT-3's authors took 8 as the shortest n for their contamination study (Brown et al. 2020,
+appendix C); below it, formulas such as ``return a + b`` would count."""
+CONTAMINATED = 0.5
+"""Share of an item's n-grams that must occur in training for the item to count."""
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+def same_format(record: Record) -> Finding:
+    """Check 9: format T's targets parse; training and evaluation open their chats alike."""
+    problems, targets = [], 0
+    for found in record.training:
+        tasks = record.tasks[found.world]
+        for example in found.examples:
+            task = tasks.get(example.instance_id)
+            if task is not None and not _opens_alike(record, example, task):
+                problems.append(f"{found.path}: {example.example_id} opens unlike an evaluation")
+            if example.format == "T":
+                texts = _targets(example)
+                targets += len(texts)
+                problems += [
+                    f"{found.path}: {example.example_id}: {error}"
+                    for error in map(_parse_error, texts)
+                    if error
+                ]
+    for episode in record.episodes:
+        if not episode.opening_fits:
+            problems.append(f"{episode.path}: {episode.instance_id} opens unlike the suite")
+    return judged(
+        {"files": len(record.training), "targets": targets, "episodes": len(record.episodes)},
+        problems,
+        "Write targets with format_action and prompts with the suite's own messages.",
+    )
+
+
+def _targets(example: Example) -> list[str]:
+    earlier = [m["content"] for m in example.prompt if m["role"] == "assistant"]
+    return [*(earlier if example.train_on == "assistant" else []), example.completion]
+
+
+def _parse_error(text: str) -> str:
+    try:
+        parse_action(text)
+    except ActionError as error:
+        return str(error)
+    return ""
+
+
+def _opens_alike(record: Record, example: Example, task: Task) -> bool:
+    """The same system message; for format T the same user message too."""
+    opening = record.lab.suite.messages(task)
+    depth = 2 if example.format == "T" else 1
+    return [dict(message) for message in example.prompt[:depth]] == opening[:depth]
+
+
+def sound_losses(record: Record) -> Finding:
+    """Check 10: no loss is 0, NaN or constant; no example is without target or over the context."""
+    if not record.training:
+        return absent("nothing is trained in this experiment")
+    problems = []
+    for name, losses in record.results.losses.items():
+        problems += [f"{name}: {reason}" for reason in _loss_problems(losses)]
+        facts = record.results.facts.get(name, {})
+        if losses and facts.get("last_loss") != losses[-1]:
+            problems.append(f"{name}: facts.json names another last loss than losses.json")
+        if not facts.get("target_tokens"):
+            problems.append(f"{name}: no target token was trained on")
+    longest = fewest = 0
+    for found in record.training:
+        sizes = [record.measure(example) for example in found.examples]
+        longest = max([longest, *(length for length, _ in sizes)])
+        fewest = min([fewest or 10**9, *(targets for _, targets in sizes)])
+        for example, (length, targets) in zip(found.examples, sizes, strict=True):
+            if not targets or not example.completion.strip():
+                problems.append(f"{found.path}: {example.example_id} has no unmasked token")
+            if length > record.lab.model.context_tokens:
+                problems.append(f"{found.path}: {example.example_id} has {length} tokens")
+    last = [losses[-1] for losses in record.results.losses.values() if losses]
+    return judged(
+        {
+            "adapters": len(record.results.losses),
+            "last_loss_min": min(last, default=None),
+            "last_loss_max": max(last, default=None),
+            "longest_example_tokens": longest,
+            "fewest_target_tokens": fewest,
+        },
+        problems,
+        "Look at the masks, the learning rate and max_length; train again.",
+    )
+
+
+def _loss_problems(losses: Sequence[float]) -> list[str]:
+    if not losses:
+        return ["no loss was recorded"]
+    if any(not math.isfinite(loss) for loss in losses):
+        return ["a loss isn't finite"]
+    if any(loss == 0.0 for loss in losses):
+        return ["a loss is 0"]
+    runs = (losses[at : at + CONSTANT_STEPS] for at in range(len(losses) - CONSTANT_STEPS + 1))
+    return ["the loss is constant"] if any(len(set(run)) == 1 for run in runs) else []
+
+
+def enough_examples(record: Record) -> Finding:
+    """Check 11: at least the registered minimum of different examples, unless it is a pilot."""
+    experiment = record.lab.experiment
+    pilot, least = experiment.kind == "pilot", experiment.train.min_examples
+    problems, counts = [], []
+    sizes = {s.path: len({e.example_id for e in s.examples}) for s in record.training}
+    for adapter in record.adapters:
+        facts = record.results.facts.get(adapter.name, {})
+        if "examples" not in facts:
+            continue  # drawn at random, or missing: check 24 names those
+        there = sizes[record.source(adapter.world, adapter.split, adapter.arm)]
+        counts.append(there)
+        if facts["examples"] != there:
+            problems.append(f"{adapter.name}: trained on {facts['examples']}, the file has {there}")
+        if there < least and not pilot:
+            problems.append(f"{adapter.name}: {there} examples, registered are {least}")
+    if not counts:
+        return absent("nothing is trained in this experiment")
+    return judged(
+        {"fewest": min(counts), "minimum": least, "pilot": pilot},
+        problems,
+        "Collect or synthesize more; or register the experiment as a pilot.",
+    )
+
+
+def no_shared_text(record: Record) -> Finding:
+    """Check 18: 8-grams of the guard's problems and of test issues with their fixes in training.
+
+    A test item is its issue followed by the lines its gold patch adds: the gram that spans both is
+    what a memorised pair of question and answer shares. Tokens are words and single marks.
+    """
+    if not record.training:
+        return absent("nothing is trained in this experiment")
+    everything: set[tuple[str, ...]] = set()
+    problems, items, hits = [], 0, 0
+    for found in record.training:
+        grams = _grams_of(found.examples)
+        everything |= grams
+        for task in record.halves[found.world, found.split].test:
+            items += 1
+            if _overlap(_item(task), grams) > CONTAMINATED:
+                hits += 1
+                problems.append(f"{found.path} holds most of {task.instance_id}")
+    guard = record.guard_problems
+    for problem in guard:
+        if _overlap(f"{problem.prompt}\n{problem.solution}", everything) > CONTAMINATED:
+            problems.append(f"training holds most of the guard's {problem.problem_id}")
+    evidence: dict[str, float | int] = {"n": N_GRAM, "test_items": items, "guard_items": len(guard)}
+    if items:
+        rate = wilson(hits, items)
+        evidence |= {"test_share": rate.value, "test_share_lo": rate.lo, "test_share_hi": rate.hi}
+    evidence["guard_hits"] = len(problems) - hits
+    return judged(evidence, problems, "Leave the named items out of training, or out of the test.")
+
+
+def _item(task: Task) -> str:
+    added = [line[1:] for line in task.patch.splitlines() if re.match(r"\+(?!\+\+ )", line)]
+    return "\n".join((task.problem_statement, *added))
+
+
+def _grams_of(examples: Iterable[Example]) -> set[tuple[str, ...]]:
+    texts = {"\n".join((*(m["content"] for m in e.prompt), e.completion)) for e in examples}
+    return {gram for text in texts for gram in _grams(text)}
+
+
+def _grams(text: str) -> list[tuple[str, ...]]:
+    """The text's n-grams; a shorter text is one gram that no training text can hold."""
+    words = _WORD.findall(text)
+    return [tuple(words[at : at + N_GRAM]) for at in range(max(1, len(words) - N_GRAM + 1))]
+
+
+def _overlap(text: str, grams: set[tuple[str, ...]]) -> float:
+    own = _grams(text)
+    return sum(gram in grams for gram in own) / len(own)
