@@ -94,9 +94,13 @@ def merges_exactly(record: Record, merge: Merge = merge_adapters) -> Finding:
     if not mixed <= TOLERANCE:
         problems.append(f"the merged ΔW is off by {mixed:.2g} of its norm")
     return judged(
-        {"one_hot_error": one_hot, "merged_error": mixed, "tolerance": TOLERANCE},
+        {
+            "one_hot_error_ppm": one_hot * 1e6,
+            "merged_error_ppm": mixed * 1e6,
+            "tolerance_ppm": TOLERANCE * 1e6,
+        },
         problems,
-        "Merge by concatenation (peft's `cat`): `linear` adds A and B apart, which is no sum of BA.",
+        "Merge by concatenation (peft's `cat`): `linear` adds A and B apart, no sum of B·A.",
     )
 
 

@@ -165,7 +165,7 @@ class Record:
 
     @cached_property
     def measure(self) -> Callable[[Example], tuple[int, int]]:
-        """Example -> its length and the number of tokens the loss covers, as training renders it."""
+        """Example -> its length and how many tokens the loss covers, as training renders it."""
         from stages.agent.chat import render_example
         from stages.lab.models import load_tokenizer
 

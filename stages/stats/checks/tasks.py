@@ -75,7 +75,9 @@ def _difficulty_p(train: Sequence[Task], test: Sequence[Task]) -> float:
     levels = sorted({task.difficulty for task in (*train, *test)})
     if len(levels) < 2:
         return 1.0
-    table = [[sum(t.difficulty == level for t in half) for level in levels] for half in (train, test)]
+    table = [
+        [sum(t.difficulty == level for t in half) for level in levels] for half in (train, test)
+    ]
     return float(stats.chi2_contingency(table)[1])
 
 
@@ -137,7 +139,7 @@ def _leaking_notes(record: Record) -> Iterator[str]:
 
 
 def same_tree(record: Record) -> Finding:
-    """Check 21: each episode started from the tree its task recorded, and the suite gives it still."""
+    """Check 21: each episode started from its task's recorded tree, and the suite gives it still."""
     problems, tasks = [], 0
     for world in record.lab.worlds:
         for task in record.tasks[world].values():
@@ -179,7 +181,7 @@ def no_given_answers(record: Record) -> Finding:
 
 
 def given_answers(record: Record) -> set[tuple[str, str]]:
-    """(world, instance id) of tasks of the experiment's worlds whose issue gives the answer away."""
+    """(world, instance id) of tasks whose issue gives the answer away."""
     return {
         (world, task.instance_id)
         for world in record.lab.worlds

@@ -1,4 +1,4 @@
-"""Training: targets the parser reads, one prompt template, sound losses, enough examples, overlap."""
+"""Training: targets that parse, one prompt template, sound losses, enough examples, overlap."""
 
 from __future__ import annotations
 

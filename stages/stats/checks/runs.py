@@ -1,0 +1,121 @@
+"""Runs: every number from its own run, and everything declared was run and reported."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from stages.records import Outcome
+from stages.stats.checks.check import Finding, judged
+from stages.stats.checks.episodes import Episode
+from stages.stats.checks.record import BASE, Record
+
+_CELL = re.compile(r"(?P<name>.+)-s(?P<seed>\d+)")
+EXTRAS = ("trained-skill", "retention-skill", "guard-base", "guard-skill")
+
+
+def own_runs(record: Record) -> Finding:
+    """Check 4: no two files hold the same episodes, and outcomes follow from the recorded tests."""
+    problems = []
+    files: dict[str, list[Episode]] = defaultdict(list)
+    for episode in record.episodes:
+        files[episode.path].append(episode)
+    seen: dict[tuple[str, ...], str] = {}
+    for path, episodes in files.items():
+        content = tuple(sorted(episode.digest for episode in episodes))
+        if content in seen:
+            problems.append(f"{path} holds the run of {seen[content]}")
+        seen[content] = path
+    rows: dict[str, set[tuple[str, str, int, str]]] = defaultdict(set)
+    for row in record.results.rows:
+        rows[row.run_id].add((row.condition, row.world, row.seed, row.half))
+    for run_id, users in rows.items():
+        if len({user[:3] for user in users}) > 1:
+            problems.append(f"{run_id} is counted under two names")
+    problems += [
+        f"{e.path}: {e.instance_id} is {e.outcome}, its tests say otherwise"
+        for e in record.episodes
+        if not _follows(e)
+    ]
+    return judged(
+        {"files": len(files), "different": len(seen), "episodes": len(record.episodes)},
+        problems,
+        "Play the second condition itself; delete the copied file and run `dvc repro evaluate`.",
+    )
+
+
+def _follows(episode: Episode) -> bool:
+    if episode.tests_passed is None:
+        return episode.outcome not in (Outcome.RESOLVED, Outcome.UNRESOLVED)
+    return episode.outcome == (Outcome.RESOLVED if episode.tests_passed else Outcome.UNRESOLVED)
+
+
+def all_reported(record: Record) -> Finding:
+    """Check 24: conditions declared = enumerated = run = reported, cell by cell."""
+    experiment = record.lab.experiment
+    declared = experiment.evaluate.conditions
+    problems = []
+    if len(set(declared)) < len(declared):
+        problems.append("a condition is declared twice")
+    if list(declared) != record.results.conditions:
+        missing = sorted(set(declared) - set(record.results.conditions))
+        problems.append(f"declared but not reported: {', '.join(missing) or 'another order'}")
+    cells: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    for row in record.results.rows:
+        if row.half == "test":
+            cells[row.world, row.split, row.condition, row.seed] += 1
+    expected = 0
+    for (world, split), half in record.own_halves():
+        due = len(half.test) * experiment.evaluate.repeats
+        for condition in declared:
+            for seed in experiment.seeds:
+                expected += 1
+                found = cells.pop((world, split, condition, seed), 0)
+                if found != due:
+                    place = f"{world}/{split}/{condition}-s{seed}"
+                    problems.append(f"{place}: {found} episodes, declared are {due}")
+    problems += [f"{'/'.join(map(str, cell))}: run, but not declared" for cell in cells]
+    problems += _undeclared_files(record)
+    wanted = {adapter.path for adapter in record.adapters}
+    problems += [
+        f"{p}: the arm was declared, not trained" for p in sorted(wanted) if not p.exists()
+    ]
+    there = record.lab.folder("models/adapters").glob("*/*/*-s*/")
+    problems += [
+        f"{path}: trained, but not declared" for path in sorted(there) if path not in wanted
+    ]
+    return judged(
+        {"conditions": len(declared), "cells": expected, "adapters": len(wanted)},
+        problems,
+        "Run `dvc repro`; an arm added or left out later belongs into a new registration.",
+    )
+
+
+def _undeclared_files(record: Record) -> list[str]:
+    """Evaluation files of conditions, seeds, splits or worlds that nobody declared."""
+    experiment = record.lab.experiment
+    names = {name for name in experiment.evaluate.conditions if name != BASE} | set(EXTRAS)
+    root = record.lab.folder("data/evaluations")
+    problems = []
+    for path in sorted(root.rglob("*.jsonl")):
+        cell = _CELL.fullmatch(path.stem)
+        place = path.parent.relative_to(root)
+        declared = (
+            cell is not None
+            and cell["name"] in names
+            and int(cell["seed"]) in experiment.seeds
+            and _place_declared(place, record)
+        )
+        if not declared:
+            problems.append(f"{path}: run, but not declared")
+    return problems
+
+
+def _place_declared(place: Path, record: Record) -> bool:
+    parts = place.parts
+    return (
+        len(parts) == 2
+        and parts[0] in record.lab.worlds
+        and parts[1] in record.lab.experiment.splits
+    )
