@@ -54,8 +54,11 @@ def confounding(split: Split, tasks: Mapping[str, Task]) -> dict[str, float]:
     """Association of the split with difficulty and with date (check 16).
 
     ``difficulty_p``: chi-squared test of difficulty × half; ``date_p``: Mann–Whitney of dates.
+    Both are 1 when a half is empty.
     """
-    levels = sorted({task.difficulty for task in tasks.values()})
+    if not split.train or not split.test:
+        return {"difficulty_p": 1.0, "date_p": 1.0}
+    levels = sorted({tasks[name].difficulty for name in (*split.train, *split.test)})
     table = [
         [sum(tasks[name].difficulty == level for name in half) for level in levels]
         for half in (split.train, split.test)

@@ -44,7 +44,7 @@ def make_split(name: str, tasks: Sequence[Task]) -> Split:
     if name == "A":
         train = ids[:half]
     elif name == "B":
-        train = ids[-half:]
+        train = ids[len(ids) - half :]
     elif name == "C":
         train = ids[0 : 2 * half : 2]
     else:

@@ -46,7 +46,7 @@ def test_roles_have_the_ids_the_loss_counts_on(organism_tokenizer):
     marks = [PAD, END, *(f"<|{role}|>" for role in ROLES)]
     assert organism_tokenizer.convert_tokens_to_ids(marks) == list(range(len(marks)))
     assert marks[ASSISTANT] == "<|assistant|>"
-    assert (FIRST_ROLE, LAST_ROLE) == (2, len(marks) - 1)
+    assert (2, len(marks) - 1) == (FIRST_ROLE, LAST_ROLE)
 
 
 def test_every_word_of_the_world_is_one_token(organism_tokenizer):

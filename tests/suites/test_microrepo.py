@@ -183,7 +183,9 @@ def test_earlier_fixes_are_merged_and_stand_in_the_history():
         issue, earlier = make_issue(world, index), make_issue(world, index - 1)
         files = repository(world, index)
         if earlier.module != issue.module:
-            merged = module_text(earlier.module, earlier.draft.after, "wrapper" in earlier.draft.kinds)
+            merged = module_text(
+                earlier.module, earlier.draft.after, "wrapper" in earlier.draft.kinds
+            )
             assert files[earlier.path] == merged
         lines = files["HISTORY.md"].splitlines()[1:]
         assert len(lines) == index

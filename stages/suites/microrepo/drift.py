@@ -42,6 +42,5 @@ def _renamed(modules: tuple[Module, ...], rng: random.Random) -> tuple[Module, .
     taken = {module.stem for module in modules}
     stems = rng.sample([stem for stem in STEMS if stem not in taken], len(modules))
     return tuple(
-        dataclasses.replace(module, stem=stem)
-        for module, stem in zip(modules, stems, strict=True)
+        dataclasses.replace(module, stem=stem) for module, stem in zip(modules, stems, strict=True)
     )
