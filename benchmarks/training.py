@@ -146,7 +146,8 @@ def bare_seconds(model: Any, rows: list[Row]) -> float:
 def trl_seconds(model: Any, rows: list[Row]) -> float:
     from datasets import Dataset
     from transformers import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     with tempfile.TemporaryDirectory() as folder, reproducible(1, 0), attached(model, LORA) as peft:
         arguments = SFTConfig(
@@ -194,7 +195,8 @@ def paired_ratios(
     ours: Callable[..., float],
 ) -> list[float]:
     """peer seconds / our seconds of each repetition; who goes first alternates, one warm-up."""
-    run(peer), run(ours)
+    run(peer)
+    run(ours)
     ratios = []
     for repetition in range(REPETITIONS):
         order = [peer, ours] if repetition % 2 else [ours, peer]
