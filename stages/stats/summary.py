@@ -55,7 +55,7 @@ def conditions(results: Results) -> dict[str, dict[str, Any]]:
 
 def _condition(rows: list[Row], alpha: float) -> dict[str, Any]:
     estimate = clustered_proportion(tabulate(rows), alpha)
-    attempted = resolve_rate((row.outcome for row in rows), alpha).attempted
+    attempted = resolve_rate((row.outcome for row in rows), alpha).of_attempted
     return rounded(
         {
             "resolve_rate": estimate.value,
