@@ -1,0 +1,108 @@
+"""The result on one screen."""
+
+from __future__ import annotations
+
+import textwrap
+
+from tabulate import tabulate
+
+from stages.report import tables
+from stages.report.read import Measured
+
+WIDTH = 96
+MAX_LINES = 60
+COLOURS = {"supported": "32", "refuted": "31", "inconclusive": "33", "EXPLORATORY": "35"}
+
+
+def screen(measured: Measured, colour: bool = False) -> str:
+    """At most ``MAX_LINES`` lines of at most ``WIDTH`` columns (a long name in a table aside).
+
+    ``colour`` marks verdicts with ANSI codes; without it the text is plain.
+    """
+    body = [*heading(measured), "", *_results(measured, colour), *_single(measured)]
+    found = _audit(measured)
+    room = MAX_LINES - len(body) - 1
+    if len(found) > room:
+        cut = f"  … the rest stands in metrics/audit/{measured.experiment}.json"
+        found = [*found[: room - 1], cut]
+    return "\n".join([*body, "", *found])
+
+
+def heading(measured: Measured) -> list[str]:
+    """Title, registration and hypothesis."""
+    about = measured.details.get("experiment", {})
+    status, digest = (measured.details["registration"][key] for key in ("status", "hash"))
+    facts = [about.get("kind", ""), *about.get("worlds", [])[:3]]
+    more = len(about.get("worlds", [])) - 3
+    facts += [f"and {more} worlds"] if more > 0 else []
+    facts += [f"splits {''.join(about['splits'])}"] if about.get("splits") else []
+    facts += [f"{len(about['seeds'])} seeds"] if about.get("seeds") else []
+    lines = [f"{measured.experiment}  {about.get('title', '')}".rstrip()]
+    lines.append(f"{status.upper()} {digest[:12]}  {', '.join(filter(None, facts))}")
+    if status.upper() != "REGISTERED":
+        lines += wrapped("Run under values that are not registered: estimates, but no verdict.")
+    return lines + wrapped(about.get("hypothesis", ""))
+
+
+def _results(measured: Measured, colour: bool) -> list[str]:
+    judged = tables.verdicts(measured)
+    for row in judged:
+        row[3] = painted(row[3], colour)
+    parts = [
+        (tables.conditions(measured), tables.CONDITIONS),
+        (tables.transfer(measured), tables.TRANSFER),
+        (judged, tables.VERDICTS),
+    ]
+    lines: list[str] = []
+    for rows, names in parts:
+        if rows:
+            lines += [*plain_table(rows, names), ""]
+    return lines
+
+
+def plain_table(rows: tables.Rows, names: list[str]) -> list[str]:
+    """Columns of figures to the right, the rest to the left."""
+    figures = {"tasks", "steps", "tokens in", "cached", "out", "d_z"}
+    aligned = ["right" if n in figures or n.endswith(" p") else "left" for n in names]
+    text = tabulate(rows, names, tablefmt="simple", disable_numparse=True, colalign=aligned)
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def _single(measured: Measured) -> list[str]:
+    lines = []
+    for name, text in tables.single_values(measured):
+        first = f"{name:<24}"
+        lines += textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * 24)
+    return lines
+
+
+def _audit(measured: Measured) -> list[str]:
+    lines = [f"audit: {tables.audit_counts(measured)}"]
+    for name, evidence, remedy in tables.failed_checks(measured):
+        lines += wrapped(f"FAILED {name}: {evidence}. {remedy}", "  ")
+    return lines
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+
+
+def painted(verdict: str, colour: bool) -> str:
+    code = COLOURS.get(verdict.split(":")[0])
+    return f"\x1b[{code}m{verdict}\x1b[0m" if colour and code else verdict
+
+
+def markdown(measured: Measured) -> str:
+    """The tables of conditions and verdicts in Markdown, to quote in a document."""
+    status, digest = (measured.details["registration"][key] for key in ("status", "hash"))
+    parts = [
+        f"`{measured.experiment}`, {status.upper()} `{digest[:12]}`",
+        tabulate(
+            tables.conditions(measured), tables.CONDITIONS, tablefmt="github", disable_numparse=True
+        ),
+        tabulate(
+            tables.verdicts(measured), tables.VERDICTS, tablefmt="github", disable_numparse=True
+        ),
+        f"Audit: {tables.audit_counts(measured)}.",
+    ]
+    return "\n\n".join(parts)
