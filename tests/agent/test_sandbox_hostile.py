@@ -141,7 +141,7 @@ def test_the_environment_is_scrubbed(sandbox: Sandbox, monkeypatch: pytest.Monke
 
 def test_a_killed_worker_is_replaced(sandbox: Sandbox) -> None:
     """Whatever ends the worker itself costs that run only."""
-    sandbox._workers[0].process.kill()
+    sandbox._graders.workers[0].process.kill()
     result = sandbox.check_program(CLEAN, TEST, "f")
     assert not result.passed or result.detail == ""
     assert_clean(sandbox)

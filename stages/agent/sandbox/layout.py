@@ -29,7 +29,9 @@ GUEST_MODULES = (
     "zygote",
 )
 BOOT = """
-import builtins, json, os, sys, types
+import sys
+startup = list(sys.modules)
+import builtins, json, os, types
 def read(size):
     data = b""
     while len(data) < size:
@@ -44,7 +46,7 @@ for name, source in boot["modules"]:
     module.__dict__["__builtins__"] = dict(vars(builtins))
     exec(compile(source, "guest/" + name + ".py", "exec"), module.__dict__)
     setattr(package, name, module)
-package.zygote.main(boot["settings"])
+package.zygote.main({**boot["settings"], "startup": startup})
 """
 
 
@@ -99,12 +101,15 @@ def make_layout(root: Path) -> Layout:
     return Layout(root, tuple(binds), tuple(links), python)
 
 
-def boot_frame(layout: Layout, config: SandboxConfig, backend: str, index: int) -> bytes:
+def boot_frame(
+    layout: Layout, config: SandboxConfig, backend: str, index: int, stripped: bool
+) -> bytes:
     """The first frame of a worker: the guest's sources and its settings."""
     folder = resources.files("stages.agent.sandbox.guest")
     modules = [(n, (folder / f"{n}.py").read_text(encoding="utf-8")) for n in GUEST_MODULES]
     settings = {
         "backend": backend,
+        "stripped": stripped,
         "own_user_namespace": backend == "unshare" or (backend == "bubblewrap" and os.getuid()),
         "root": str(layout.root / "root"),
         "work": str(layout.work),

@@ -28,12 +28,18 @@ class Worker:
     """One sandboxed zygote process and its pipes. Not for two threads at once."""
 
     def __init__(
-        self, backend: str, layout: layouts.Layout, config: SandboxConfig, index: int
+        self,
+        backend: str,
+        layout: layouts.Layout,
+        config: SandboxConfig,
+        index: int,
+        stripped: bool = False,
     ) -> None:
+        """`stripped` workers only grade programs without a workspace, and do it faster."""
         self.wall_s = config.wall_seconds
         self.patience_s = CONTAINER_START_S if backend == "container" else START_S
         self.command = backends.COMMANDS[backend](layout)
-        self.boot = layouts.boot_frame(layout, config, backend, index)
+        self.boot = layouts.boot_frame(layout, config, backend, index, stripped)
         self.start()
 
     def start(self) -> None:

@@ -24,6 +24,7 @@ def confine(settings: dict[str, Any], workspace: str | None, graded: bool) -> No
     _mounts(settings, workspace, graded)
     os.chdir(WORKSPACE if workspace else SCRATCH)
     _limits(settings)
+    resource.setrlimit(resource.RLIMIT_CPU, (settings["cpu_seconds"], settings["cpu_seconds"]))
     _drop_identity(settings["run_uid"])
 
 
@@ -55,9 +56,50 @@ def _own(folder: str, uid: int | None) -> None:
                 os.chown(entry.path, uid, uid, follow_symlinks=False)
 
 
+def strip_zygote(settings: dict[str, Any]) -> None:
+    """Do once, in the zygote of workers that grade programs without a workspace, what `confine`
+    does in each run: no work root, no /proc, an empty /tmp, limits, the runs' uid."""
+    os.umask(0o022)
+    linux.umount(WORK)
+    linux.umount("/proc")
+    fresh_scratch(settings)
+    _limits(settings)
+    uid = settings["run_uid"]
+    linux.prctl(linux.PR_SET_SECUREBITS, linux.SECURE_KEEP_LOCKED)
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    linux.keep_sys_admin()
+
+
+def fresh_scratch(settings: dict[str, Any]) -> None:
+    """An empty /tmp that can't execute what is written to it, as cwd."""
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount("tmp", SCRATCH, "tmpfs", flags, f"size={settings['file_size_mb']}m,mode=1777")
+    os.chdir(SCRATCH)
+
+
+def clean_scratch(settings: dict[str, Any]) -> None:
+    """Replace /tmp when the last run left anything there (it is over, with all it started)."""
+    state = os.statvfs(SCRATCH)
+    if state.f_files - state.f_ffree > 1 or state.f_bfree < state.f_blocks:
+        os.chdir("/")
+        linux.umount(SCRATCH)
+        fresh_scratch(settings)
+
+
+def confine_stripped(settings: dict[str, Any]) -> None:
+    """What is left to do in a run of a stripped zygote."""
+    os.setsid()
+    seconds = settings["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    linux.forget_capabilities()
+
+
 def _limits(settings: dict[str, Any]) -> None:
+    """Every limit but the CPU's, which counts from the start of a process."""
     limits = {
-        resource.RLIMIT_CPU: settings["cpu_seconds"],
         resource.RLIMIT_AS: settings["memory_mb"] * MIB,
         resource.RLIMIT_NPROC: settings["processes"],
         resource.RLIMIT_FSIZE: settings["file_size_mb"] * MIB,

@@ -12,15 +12,19 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32,
 MS_REC, MS_PRIVATE = 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 1, 28, 38
-SECURE_NOROOT_LOCKED = 0b11  # uid 0 gets no capabilities from exec, for good
+SECURE_NOROOT_LOCKED = 0b0011  # uid 0 gets no capabilities from exec, for good
+SECURE_KEEP_LOCKED = 0b1111  # neither that, nor does a change of uid take any
+CAP_SYS_ADMIN = 21
 AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 SYS_MOUNT_SETATTR = 442
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_python_held = ctypes.PyDLL(None)
 # Made once: a ctypes array type made in every fork would cost it 60 pages.
 _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, self
 _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+_ONLY_SYS_ADMIN = (ctypes.c_uint32 * 6)(1 << CAP_SYS_ADMIN, 1 << CAP_SYS_ADMIN)
 
 
 def _check(result: int, what: str) -> None:
@@ -31,6 +35,15 @@ def _check(result: int, what: str) -> None:
 
 def _text(value: str | None) -> bytes | None:
     return None if value is None else os.fsencode(value)
+
+
+def fork() -> int:
+    """fork(2) without Python's after-fork hooks, for a process of one thread.
+
+    They'd repair locks that no other thread holds here, and seed `random` anew at the price of a
+    tenth of a whole run; the same program drawing the same numbers is welcome besides.
+    """
+    return _python_held.fork()
 
 
 def unshare(flags: int) -> None:
@@ -93,6 +106,12 @@ def drop_capabilities() -> None:
     """No capability now or after any exec: securebits, no_new_privs, empty capset."""
     prctl(PR_SET_SECUREBITS, SECURE_NOROOT_LOCKED)
     forget_capabilities()
+
+
+def keep_sys_admin() -> None:
+    """no_new_privs and CAP_SYS_ADMIN alone: enough to make pid namespaces and mount a tmpfs."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    _check(_libc.capset(_CAPABILITY_HEADER, _ONLY_SYS_ADMIN), "capset")
 
 
 def forget_capabilities() -> None:

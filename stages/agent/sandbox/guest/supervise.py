@@ -18,8 +18,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Watch:
     """One forked run. Its process is number 1 of a pid namespace: with it, all it started ends."""
 
-    def __init__(self, pid: int, pipe: int, settings: dict[str, Any]) -> None:
-        self.pid, self.pipe, self.settings = pid, pipe, settings
+    def __init__(self, pid: int, pipe: int, proc: int, settings: dict[str, Any]) -> None:
+        self.pid, self.pipe, self.proc, self.settings = pid, pipe, proc, settings
         self.started = time.monotonic()
         self.deadline = self.started + settings["wall_seconds"]
         self.next_check = self.started + TICK_S
@@ -127,12 +127,13 @@ class Watch:
     def _check_memory(self) -> None:
         """Stop a run whose processes together hold more than the limit, each below its own."""
         resident = 0
-        for name in os.listdir("/proc"):  # noqa: PTH208
+        for name in os.listdir(self.proc):  # noqa: PTH208
             if not name.isdigit() or int(name) in (os.getpid(), os.getppid()):
                 continue
             try:
-                with open(f"/proc/{name}/statm") as handle:  # noqa: PTH123
-                    pages = handle.read().split()
+                fd = os.open(f"{name}/statm", os.O_RDONLY, dir_fd=self.proc)
+                pages = os.read(fd, 200).split()
+                os.close(fd)
             except OSError:  # ended meanwhile
                 continue
             resident += (int(pages[1]) - int(pages[2])) * PAGE
@@ -149,6 +150,8 @@ class Watch:
             return code
         if self.killed_by is None:
             spent = usage.ru_utime + usage.ru_stime
-            by_limit = -code == signal.SIGKILL and spent >= self.settings["cpu_seconds"] * 0.95
+            by_limit = (
+                -code == signal.SIGKILL and spent >= self.settings["cpu_seconds"] / 2
+            )  # the limit counts ticks
             self.killed_by = "cpu" if by_limit else f"signal {-code}"
         return 128 - code

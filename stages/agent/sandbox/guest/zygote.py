@@ -15,31 +15,12 @@ from . import confine, grading, guards, launch, linux, programs, supervise, wire
 
 # Imported before the first fork, so that a run needn't pay for them. Few, on purpose: a fork
 # costs about 0.4 ms for each MiB that the zygote holds.
-PRELOADED = [
-    "bisect",
-    "collections",
-    "collections.abc",
-    "contextlib",
-    "copy",
-    "enum",
-    "fractions",
-    "functools",
-    "heapq",
-    "itertools",
-    "json",
-    "math",
-    "operator",
-    "random",
-    "re",
-    "string",
-    "sys",
-    "textwrap",
-    "threading",
-    "time",
-    "traceback",
-    "types",
-    "typing",
-]
+PRELOADED = (
+    *("bisect", "collections", "collections.abc", "contextlib", "copy", "enum", "fractions"),
+    *("functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "string"),
+    *("sys", "textwrap", "threading", "time", "traceback", "types", "typing"),
+)
+IN_EVERY_INTERPRETER = {"_collections_abc", "genericpath", "os", "posixpath", "site", "stat"}
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -60,17 +41,23 @@ class Zygote:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
-        startup = frozenset(sys.modules)
         takers, givers = _in_scratch_fork(guards.frame_users)
         for name in PRELOADED:
             importlib.import_module(name)
         self.own = programs.worker_modules()
-        self.preloaded = frozenset(sys.modules) - startup - frozenset(self.own)
+        self.preloaded = frozenset(sys.modules) - IN_EVERY_INTERPRETER
+        self.preloaded -= {*settings["startup"], *self.own}
         self.guard = guards.Guard(takers, givers, ["builtins", *PRELOADED])
         if settings["own_user_namespace"]:  # else the setting would be the host's
             _forbid_user_namespaces()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.proc = os.open("/proc", os.O_RDONLY | os.O_CLOEXEC)
+        sys.modules["random"].seed(
+            0
+        )  # a program that seeds nothing draws the same numbers in every worker
         grading.rehearse(self.guard)
+        if settings["stripped"]:
+            confine.strip_zygote(settings)
         gc.collect()
         gc.freeze()  # a collection in a fork would otherwise copy every page
 
@@ -90,7 +77,7 @@ class Zygote:
         token = os.urandom(16)
         here, there = os.pipe(), (os.pipe() if graded else None)
         linux.unshare(linux.NEWPID)
-        child = os.fork()
+        child = linux.fork()
         if child == 0:
             os.close(here[0])
             try:
@@ -103,7 +90,7 @@ class Zygote:
             os._exit(125)
         linux.setns(self.own_pids, linux.NEWPID)
         os.close(here[1])
-        watch = supervise.Watch(child, here[0], self.settings)
+        watch = supervise.Watch(child, here[0], self.proc, self.settings)
         if there is None:
             return watch.output()
         os.close(there[0])
@@ -112,6 +99,8 @@ class Zygote:
             return watch.grade(token, tests, there[1])
         finally:
             os.close(there[1])
+            if self.settings["stripped"]:
+                confine.clean_scratch(self.settings)
 
     def _child(
         self, request: dict[str, Any], token: bytes, out: int, control: tuple[int, int] | None
@@ -130,7 +119,10 @@ class Zygote:
         for fd in (1, 2):
             os.dup2(null if graded else out, fd)
         os.closerange(3, 200)
-        confine.confine(self.settings, request.get("workspace"), graded)
+        if self.settings["stripped"]:
+            confine.confine_stripped(self.settings)
+        else:
+            confine.confine(self.settings, request.get("workspace"), graded)
         programs.forget(self.own, self.preloaded, request.get("workspace") is not None)
         if source is not None:
             grading.run(request, self.guard, token, source, out)
