@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stages.params import Experiment, ParamsError
 
+FORMAT_ARMS = tuple(f"format_{letter}" for letter in "ABCDE")
 PLACEBOS = ("placebo_shuffled", "placebo_world", "placebo_random")
 WITHOUT_ADAPTER = ("base", "aa", "knowledge")
 WITH_NOTES = ("knowledge", "both")
@@ -20,7 +21,7 @@ def arm_of(condition: str) -> str | None:
         return None
     if condition in ("skill", "both"):
         return "skill"
-    if condition in PLACEBOS or condition.startswith("format_"):
+    if condition in PLACEBOS or condition in FORMAT_ARMS:
         return condition
     raise ParamsError(
         f"evaluate.conditions: {condition!r} is not a condition. There are base, aa, knowledge, "

@@ -8,6 +8,7 @@ next cell and ends with the same bytes.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ class Cells:
             if path.exists() and stamp.exists() and _stamp(stamp) == digest:
                 return path
             stamp.unlink(missing_ok=True)
+            if path.is_dir():  # else what an earlier setting wrote would stay among the new files
+                shutil.rmtree(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             make(path)
             write_json(stamp, {"key": digest})

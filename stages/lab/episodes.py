@@ -16,6 +16,7 @@ from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.records import (
     Outcome,
+    RecordError,
     Step,
     Task,
     Trajectory,
@@ -183,4 +184,10 @@ def read_sessions(
     by_task: dict[str, list[Trajectory]] = {}
     for trajectory in read_jsonl(path, Trajectory):
         by_task.setdefault(str(trajectory.info["instance_id"]), []).append(trajectory)
+    missing = [task.instance_id for task in tasks if task.instance_id not in by_task]
+    if missing:
+        raise RecordError(
+            f"{path}: there is no session of {missing[0]} ({len(missing)} of {len(tasks)} tasks "
+            "are missing), so the file is older than the splits. Run `dvc repro`."
+        )
     return [(task, by_task[task.instance_id]) for task in tasks]

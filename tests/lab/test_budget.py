@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.lab.budget import BudgetError, match_tokens, target_tokens, training_tokens
 from stages.records import Example
-from stages.lab.budget import match_tokens, target_tokens, training_tokens
-from stages.lab.budget import BudgetError
 from tests.train_adapter.conftest import make_examples
 
 

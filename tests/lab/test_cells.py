@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+
+from stages.lab.cells import Cells, code_sha256
+from stages.lab.pool import run_jobs
+
+
+def maker(calls: list[str], text: str = "made"):
+    def make(path):
+        calls.append(path.name)
+        path.write_text(text)
+
+    return make
+
+
+def test_a_finished_cell_is_not_made_again(tmp_path):
+    calls: list[str] = []
+    for _ in range(3):
+        path = Cells(tmp_path, ("lab",)).job("w/cell", {"seed": 1}, ".txt", maker(calls))()
+    assert path == tmp_path / "w" / "cell.txt" and path.read_text() == "made"
+    assert calls == ["cell.txt"]
+
+
+@pytest.mark.parametrize("change", ["key", "code", "cell gone", "stamp gone", "stamp cut"])
+def test_what_changed_is_made_again(tmp_path, change):
+    calls: list[str] = []
+    Cells(tmp_path, ("lab",)).job("cell", {"seed": 1}, ".txt", maker(calls))()
+    stamp, cell = tmp_path / "cell.key.json", tmp_path / "cell.txt"
+    if change == "cell gone":
+        cell.unlink()
+    elif change == "stamp gone":
+        stamp.unlink()
+    elif change == "stamp cut":
+        stamp.write_text(stamp.read_text()[:12])
+    rooms = ("stats",) if change == "code" else ("lab",)
+    key = {"seed": 2} if change == "key" else {"seed": 1}
+    Cells(tmp_path, rooms).job("cell", key, ".txt", maker(calls, "again"))()
+    assert len(calls) == 2 and cell.read_text() == "again"
+
+
+def test_a_killed_stage_goes_on_with_the_next_cell_and_ends_with_the_same_bytes(tmp_path):
+    calls: list[str] = []
+
+    def stage(folder, die_at: int | None):
+        cells = Cells(folder, ("lab",))
+
+        def make(number: int):
+            def write(path):
+                if number == die_at:
+                    path.write_text("half of it")
+                    raise KeyboardInterrupt
+                calls.append(f"{number}")
+                path.write_text(f"cell {number}")
+
+            return write
+
+        run_jobs([cells.job(str(n), [n], ".txt", make(n)) for n in range(4)], "cells", workers=1)
+        cells.sweep()
+
+    with pytest.raises(KeyboardInterrupt):
+        stage(tmp_path / "killed", 2)
+    stage(tmp_path / "killed", None)
+    assert calls == ["0", "1", "2", "3"]
+    stage(tmp_path / "whole", None)
+    trees = [
+        {path.name: path.read_bytes() for path in sorted((tmp_path / name).iterdir())}
+        for name in ("killed", "whole")
+    ]
+    assert trees[0] == trees[1] and len(trees[0]) == 8
+
+
+def test_a_cell_that_is_a_folder_holds_only_what_was_made_last(tmp_path):
+    def make(names: str):
+        def write(folder):
+            folder.mkdir(exist_ok=True)
+            for name in names:
+                (folder / name).write_text(name)
+
+        return write
+
+    for names in ("ABT", "T"):
+        cells = Cells(tmp_path, ("lab",))
+        path = cells.job("world/A", [names], "", make(names))()
+        cells.sweep()
+    assert [file.name for file in path.iterdir()] == ["T"]
+
+
+def test_sweep_removes_what_no_setting_asks_for(tmp_path):
+    first = Cells(tmp_path, ("lab",))
+    for name in ("old/a", "kept/b"):
+        first.job(name, 1, ".txt", maker([]))()
+    (tmp_path / "note.json").write_text("{}")
+    (tmp_path / "stray.json").write_text("{}")
+    second = Cells(tmp_path, ("lab",))
+    second.job("kept/b", 1, ".txt", maker([]))()
+    second.keep(tmp_path / "note.json")
+    second.sweep()
+    left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
+    assert left == ["kept/b.key.json", "kept/b.txt", "note.json"]
+    assert not (tmp_path / "old").exists()
+    Cells(tmp_path / "nowhere", ("lab",)).sweep()
+
+
+def test_code_of_other_rooms_does_not_count():
+    assert code_sha256("lab") == code_sha256("lab") != code_sha256("lab", "agent")
+
+
+def number(n: int):
+    return lambda: n * n
+
+
+def test_the_pool_keeps_the_order():
+    for workers in (1, 2):
+        assert run_jobs([number(n) for n in range(9)], "jobs", workers) == [n * n for n in range(9)]
+    assert run_jobs([], "none") == []
+
+
+def test_an_error_in_a_job_reaches_the_stage():
+    def broken():
+        raise ValueError("cell 3: no such file")
+
+    for workers in (1, 2):
+        with pytest.raises(ValueError, match="cell 3"):
+            run_jobs([number(1), broken, number(2)], "jobs", workers)
