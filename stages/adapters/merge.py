@@ -32,9 +32,10 @@ def merge_adapters(
         raise ValueError("the adapters adapt different modules; train them with the same targets.")
     from peft import get_peft_model_state_dict
 
-    wrapped = _holding(adapters)
     labels = [f"part{index}" for index in range(len(adapters))]
-    wrapped.add_weighted_adapter(labels, list(weights), "merged", combination_type=how)
+    with torch.random.fork_rng():  # peft draws initial values that the tensors then replace
+        wrapped = _holding(adapters)
+        wrapped.add_weighted_adapter(labels, list(weights), "merged", combination_type=how)
     tensors = get_peft_model_state_dict(wrapped, adapter_name="merged")
     state = {key: tensors[key].detach().clone().contiguous() for key in sorted(tensors)}
     config = wrapped.peft_config["merged"]
@@ -59,7 +60,7 @@ def _holding(adapters: Sequence[Adapter]) -> Any:
             alpha_pattern={n: lora.scale * r for n, r in ranks.items() if r != lora.rank},  # type: ignore[arg-type]
         )
         label = f"part{index}"
-        with warnings.catch_warnings(), torch.random.fork_rng():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if wrapped is None:
                 wrapped = get_peft_model(_skeleton(parts), config, adapter_name=label)

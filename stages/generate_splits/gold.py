@@ -33,7 +33,7 @@ def gold_problem(lab: Lab, sandbox: Sandbox, task: Task) -> str:
     """Why the task can't be used; empty when it is sound.
 
     Sound: before the patch every FAIL_TO_PASS test fails and every PASS_TO_PASS test passes; the
-    recorded patch is the difference to the gold state; there every test passes, ``GOLD_RUNS`` times.
+    recorded patch is the difference to the gold state; there all pass, ``GOLD_RUNS`` times.
     """
     files, gold = lab.suite.files(task), lab.suite.gold_files(task)
     before = run_tests(lab, sandbox, task, {})

@@ -38,7 +38,7 @@ CHECKS = (
 
 
 def audit(lab: Lab, results: Results) -> dict[str, dict[str, Any]]:
-    """Check id -> name, level, status, evidence (four digits); a fail's remedy, an absence's reason."""
+    """Check id -> name, level, status, evidence; a fail's remedy, an absence's reason."""
     record = Record(lab, results)
     return {str(check.id): _row(check, record) for check in CHECKS}
 

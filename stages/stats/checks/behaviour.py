@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -157,8 +158,8 @@ def _distance(record: Record, condition: str) -> float:
 def style_kept(record: Record) -> Finding:
     """Check 30: length of answers, empty, truncated and unreasoned ones, against base.
 
-    On held-out, trained and guard items. It fails where the mean length changes by a factor of two
-    or more, or a share by ten points or more, with an interval clear of no change.
+    On held-out, trained and guard items. It fails where the geometric mean of lengths changes by a
+    factor of two or more, or a share by ten points or more, with an interval clear of no change.
     """
     if not record.trained_conditions:
         return absent("no condition uses a trained adapter")
@@ -181,12 +182,12 @@ def _style(record: Record, name: str, half: str, label: str, evidence: dict[str,
     if not adapted or not base:
         return []
     problems = []
-    bound = float(record.lab.params.agent.max_new_tokens)
     lengths = [average(episodes, _length) for episodes in (base, adapted)]
-    ratio = lengths[1] / max(lengths[0], 1e-9)
     evidence |= {f"{label}_tokens_base": lengths[0], f"{label}_tokens": lengths[1]}
-    moved = shift(record, name, _length, half, bound)
-    if moved and _collapsed(ratio) and (moved.lo > 0 or moved.hi < 0):
+    longest = float(record.lab.params.agent.max_new_tokens)
+    moved = shift(record, name, lambda e: math.log(_length(e)), half, math.log(longest))
+    if moved and _collapsed(math.exp(moved.value)) and (moved.lo > 0 or moved.hi < 0):
+        ratio = math.exp(moved.value)
         problems.append(f"{label}: answers are {ratio:.2f} times as long as base's")
     kinds = {"empty": _empty, "truncated": _truncated, "reasoned": _reasoned}
     for kind, count in kinds.items():
@@ -201,7 +202,8 @@ def _style(record: Record, name: str, half: str, label: str, evidence: dict[str,
 
 
 def _length(episode: Episode) -> float:
-    return sum(episode.output_tokens) / max(1, len(episode.output_tokens))
+    """Mean tokens of an answer; at least 1, so that it has a logarithm."""
+    return max(1.0, sum(episode.output_tokens) / max(1, len(episode.output_tokens)))
 
 
 def _empty(episode: Episode) -> int:

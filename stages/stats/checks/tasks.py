@@ -139,7 +139,7 @@ def _leaking_notes(record: Record) -> Iterator[str]:
 
 
 def same_tree(record: Record) -> Finding:
-    """Check 21: each episode started from its task's recorded tree, and the suite gives it still."""
+    """Check 21: each episode started from its task's tree, and the suite gives that tree still."""
     problems, tasks = [], 0
     for world in record.lab.worlds:
         for task in record.tasks[world].values():

@@ -1,0 +1,72 @@
+"""Checks 4 and 24, each with its mistake planted."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from stages.stats.checks import runs
+from tests.stats.checks.run_files import SKILL, TESTED, change_rows, make_lab, read_record
+
+BASELINE = Path("data/baseline/p1/oak_harbor-s0.jsonl")
+
+
+def test_4_one_run_under_two_names_is_caught(run: Path) -> None:
+    assert runs.own_runs(read_record()).status == "pass"
+    shutil.copy(TESTED / "aa-s0.jsonl", TESTED / "skill-s0.jsonl")
+    change_rows(TESTED / "skill-s0.jsonl", lambda row: row["info"].update(condition="skill"))
+    found = runs.own_runs(read_record())
+    assert found.evidence["problems"] == 1 and "aa-s0" in found.evidence["first_problem"]
+
+
+def test_4_one_run_under_two_seeds_is_caught(run: Path) -> None:
+    shutil.copy(TESTED / "skill-s0.jsonl", TESTED / "skill-s1.jsonl")
+    assert runs.own_runs(read_record()).status == "fail"
+
+
+def test_4_rows_counted_twice_are_caught(run: Path) -> None:
+    record = read_record()
+    twice = [dataclasses.replace(r, condition="aa") for r in record.results.select("skill")]
+    record.results = dataclasses.replace(record.results, rows=(*record.results.rows, *twice))
+    assert "two names" in runs.own_runs(record).evidence["first_problem"]
+
+
+def test_4_an_outcome_that_its_tests_deny_is_caught(run: Path) -> None:
+    change_rows(TESTED / "skill-s0.jsonl", lambda row: row["info"].update(outcome="resolved"))
+    assert runs.own_runs(read_record()).evidence["problems"] == 6
+
+
+def test_24_a_condition_left_out_is_caught(run: Path) -> None:
+    assert runs.all_reported(read_record()).status == "pass"
+    record = read_record()
+    kept = tuple(row for row in record.results.rows if row.condition != "knowledge")
+    record.results = dataclasses.replace(record.results, rows=kept)
+    assert "not reported: knowledge" in runs.all_reported(record).evidence["first_problem"]
+
+
+def test_24_a_cut_cell_is_caught(run: Path) -> None:
+    path = TESTED / "aa-s1.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert "11 episodes" in runs.all_reported(read_record()).evidence["first_problem"]
+
+
+def test_24_runs_and_adapters_that_nobody_declared_are_caught(run: Path) -> None:
+    shutil.copy(TESTED / "aa-s0.jsonl", TESTED / "both-s0.jsonl")
+    shutil.copytree(SKILL, SKILL.with_name("format_A-s0"))
+    found = runs.all_reported(read_record())
+    assert found.evidence["problems"] == 2 and "not declared" in found.evidence["first_problem"]
+
+
+def test_24_an_arm_that_was_not_trained_is_caught(run: Path) -> None:
+    record = read_record()
+    shutil.rmtree(SKILL)
+    assert "not trained" in runs.all_reported(record).evidence["first_problem"]
+
+
+def test_24_a_condition_declared_twice_is_caught(run: Path) -> None:
+    evaluate = make_lab().experiment.evaluate
+    doubled = dataclasses.replace(evaluate, conditions=(*evaluate.conditions, "aa"))
+    record = read_record()
+    record.lab = make_lab(evaluate=doubled)
+    assert runs.all_reported(record).status == "fail"

@@ -1,0 +1,98 @@
+"""Checks 9, 10, 11 and 18, each with its mistake planted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from stages.stats.checks import training
+from tests.stats.checks.run_files import (
+    EXAMPLES,
+    SKILL,
+    TESTED,
+    change_json,
+    change_rows,
+    chosen_tasks,
+    make_lab,
+    read_record,
+)
+
+NAME = "oak_harbor/C/skill-s0"
+
+
+def test_9_a_target_that_does_not_parse_is_caught(run: Path) -> None:
+    assert training.same_format(read_record()).evidence["targets"] == 24
+    change_rows(EXAMPLES, lambda row: row.update(completion="I would open the file."))
+    assert training.same_format(read_record()).evidence["problems"] == 12
+
+
+def test_9_an_earlier_turn_that_does_not_parse_is_caught(run: Path) -> None:
+    change_rows(EXAMPLES, lambda row: row["prompt"][2].update(content="edit a.py"))
+    assert training.same_format(read_record()).status == "fail"
+
+
+def test_9_another_prompt_template_is_caught(run: Path) -> None:
+    change_rows(EXAMPLES, lambda row: row["prompt"][0].update(content="You are an engineer."))
+    assert "unlike" in training.same_format(read_record()).evidence["first_problem"]
+
+
+def test_9_an_evaluation_with_another_template_is_caught(run: Path) -> None:
+    def change(row: dict) -> None:
+        row["messages"][1]["content"] = f"Issue: {row['messages'][1]['content']}"
+
+    change_rows(TESTED / "skill-s1.jsonl", change)
+    assert training.same_format(read_record()).evidence["problems"] == 12
+
+
+@pytest.mark.parametrize("losses", [[1.0, 0.0], [1.0, math.nan], [0.7] * 8, []])
+def test_10_a_loss_that_teaches_nothing_is_caught(run: Path, losses: list[float]) -> None:
+    record = read_record()
+    assert training.sound_losses(record).status == "pass"
+    record.results.losses[NAME] = losses
+    assert training.sound_losses(record).status == "fail"
+
+
+def test_10_a_loss_read_under_a_wrong_key_is_caught(run: Path) -> None:
+    change_json(SKILL / "facts.json", lambda facts: facts.update(last_loss=0.0))
+    assert "another last loss" in training.sound_losses(read_record()).evidence["first_problem"]
+
+
+def test_10_examples_without_target_or_too_long_are_caught(run: Path) -> None:
+    record = read_record()
+    vars(record)["measure"] = lambda example: (5000, 0)
+    assert training.sound_losses(record).evidence["problems"] == 24
+
+
+def test_11_too_few_examples_are_caught_unless_a_pilot(run: Path) -> None:
+    assert training.enough_examples(read_record()).evidence["fewest"] == 12
+    train = dataclasses.replace(make_lab().experiment.train, min_examples=100)
+    assert training.enough_examples(read_record(make_lab(train=train))).status == "fail"
+    pilot = training.enough_examples(read_record(make_lab(train=train, kind="pilot")))
+    assert pilot.status == "pass" and pilot.evidence["pilot"] is True
+
+
+def test_11_copies_of_one_example_are_no_examples(run: Path) -> None:
+    change_rows(EXAMPLES, lambda row: row.update(example_id="one"))
+    assert training.enough_examples(read_record()).evidence["fewest"] == 1
+    assert training.enough_examples(read_record()).status == "fail"
+
+
+def test_18_a_test_task_in_training_is_caught(run: Path) -> None:
+    assert training.no_shared_text(read_record()).status == "pass"
+    task = chosen_tasks()[1]
+    added = [x[1:] for x in task.patch.splitlines() if x.startswith("+") and x[1] != "+"]
+    leak = "\n".join((task.problem_statement, *added))
+    change_rows(EXAMPLES, lambda row: row["prompt"][3].update(content=leak))
+    found = training.no_shared_text(read_record())
+    assert found.status == "fail" and found.evidence["test_share"] > 0
+    assert found.evidence["test_share_lo"] < found.evidence["test_share"]
+
+
+def test_18_a_guard_problem_in_training_is_caught(run: Path) -> None:
+    problem = read_record().guard_problems[0]
+    leak = f"{problem.prompt}\n{problem.solution}"
+    change_rows(EXAMPLES, lambda row: row["prompt"][3].update(content=leak))
+    assert training.no_shared_text(read_record()).evidence["guard_hits"] >= 1
