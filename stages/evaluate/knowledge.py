@@ -42,4 +42,4 @@ def retrieve(index: Index, task: Task, top_k: int) -> list[str]:
     scores = np.asarray((index.matrix @ query.T).todense()).ravel()  # type: ignore[operator]
     ranked = sorted(range(len(scores)), key=lambda i: (round(float(scores[i]), 9), i))
     usable = [i for i in ranked if index.owners[i] != task.instance_id]
-    return [index.notes[i] for i in usable[-top_k:]]
+    return [index.notes[i] for i in usable[max(0, len(usable) - top_k) :]]

@@ -31,12 +31,13 @@ def keep_sound(
     for example in examples:
         user = "\n".join(message["content"] for message in example.prompt)
         text = (example.instance_id, user, example.completion, example.rejected)
+        whole = "\n".join(text[1:])
         reason = ""
         if example.format == "T" and not _parses(example):
             reason = "unparseable"
         elif text in seen:
             reason = "duplicate"
-        elif any(statement in user for statement in forbidden):
+        elif any(statement in whole for statement in forbidden):
             reason = "leaking"
         elif _length(example, tokenizer) > context_tokens:
             reason = "truncated"

@@ -83,7 +83,7 @@ class RuleTeacher:
             prompt,
             last["content"],
             source=source,
-            step=len(corrected.info["steps"]) - 1,
+            step=len(source.info["steps"]) - 1,
             skill="+".join(task.meta["kinds"]),
             train_on="assistant",
         )

@@ -99,5 +99,5 @@ def test_formats_of_arms():
 
 def test_a_missing_checkpoint_is_a_paragraph(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ParamsError, match="models/base: no checkpoint there.*dvc repro pretrain"):
+    with pytest.raises(ParamsError, match=r"models/base: no checkpoint there.*dvc repro pretrain"):
         load_tokenizer(small_lab().model)
