@@ -95,7 +95,7 @@ def test_28_learning_to_finish_quickly_is_caught(run: Path) -> None:
     found = behaviour.no_surface_learned(read_record())
     assert found.status == "fail"
     assert found.evidence["skill_no_patch"] == 1.0 and found.evidence["skill_steps"] == -2.0
-    assert found.evidence["problems"] >= 3
+    assert "without a patch" in found.evidence["first_problem"]
 
 
 def test_28_other_actions_are_welcome_when_more_is_resolved(run: Path) -> None:
@@ -123,15 +123,20 @@ def silence(row: dict[str, Any]) -> None:
             message["content"] = ""
 
 
-@pytest.mark.parametrize(
-    ("change", "word"), [(grow, "19.20 times"), (shrink, "0.20 times"), (silence, "empty")]
-)
+@pytest.mark.parametrize(("change", "word"), [(grow, "19.20 times"), (silence, "empty")])
 @pytest.mark.parametrize("file", ["skill", "trained-skill"])
 def test_30_a_collapse_of_style_is_caught(run: Path, change: Any, word: str, file: str) -> None:
     for seed in SEEDS:
         change_rows(TESTED / f"{file}-s{seed}.jsonl", change)
     found = behaviour.style_kept(read_record())
     assert found.status == "fail" and word in found.evidence["first_problem"]
+
+
+def test_30_answers_that_collapse_to_a_word_are_caught(run: Path) -> None:
+    for seed in SEEDS:
+        change_rows(Path(f"data/baseline/p1/oak_harbor-s{seed}.jsonl"), grow)
+    change_skill(shrink)
+    assert "0.01 times" in behaviour.style_kept(read_record()).evidence["first_problem"]
 
 
 def test_30_dropped_reasoning_is_caught(run: Path) -> None:
