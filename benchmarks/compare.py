@@ -14,7 +14,8 @@ def paired_ratios(
     ours: Callable[[], float], peer: Callable[[], float], repetitions: int
 ) -> list[float]:
     """ours / peer of each repetition in seconds; who goes first alternates, one warm-up each."""
-    ours(), peer()
+    for warm_up in (ours, peer):
+        warm_up()
     ratios = []
     for repetition in range(repetitions):
         if repetition % 2:

@@ -46,7 +46,7 @@ def lines(rows: list[Row], label: str) -> str:
     parts = [_axis(0.0, high, label)]
     for (arm, _), curve in curves.items():
         path = " ".join(
-            f"{LEFT + (WIDTH - LEFT) * step / last:.1f},{_height(loss, 0.0, high):.1f}"
+            f"{LEFT + (WIDTH - LEFT) * (step - 1) / max(1, last - 1):.1f},{_height(loss, 0.0, high):.1f}"
             for step, loss in curve
         )
         parts.append(f'<polyline class="s{arms.index(arm)}" points="{path}"/>')

@@ -102,7 +102,7 @@ def single_values(measured: Measured) -> Rows:
         rows.append(["forgetting", interval(lost, signed=True)])
     if kept := details.get("retention"):
         shown = [f"{o}: {interval(kept[o], digits=2)}" for o in sorted(kept, key=int)]
-        rows.append(["retention by origin", "  ".join(shown)])
+        rows.append(["retention by origin", "; ".join(shown)])
     if power := details.get("power"):
         least = number(power.get("minimum_detectable_effect"), 3)
         rows.append(["smallest effect found", f"{least} at {power.get('tasks')} tasks"])
