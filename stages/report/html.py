@@ -30,7 +30,8 @@ pre { margin: 0; padding: .5rem; background: var(--soft); white-space: pre-wrap;
   overflow-wrap: anywhere; font-size: 13px; }
 summary { cursor: pointer; padding: .2rem 0; }
 figure { margin: 1rem 0; max-width: 44rem; }
-svg text { fill: var(--mid); font-size: 12px; } svg path, polyline { fill: none; stroke-width: 2; stroke: currentColor; }
+svg text { fill: var(--mid); font-size: 12px; }
+svg path, polyline { fill: none; stroke-width: 2; stroke: currentColor; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
 .s0 { color: #3a86d0; } .s1 { color: #d55e00; } .s2 { color: #009e73; }
 circle { fill: currentColor; }

@@ -42,11 +42,12 @@ def lines(rows: list[Row], label: str) -> str:
         return ""
     high = max(loss for curve in curves.values() for _, loss in curve) or 1.0
     last = max(step for curve in curves.values() for step, _ in curve)
+    width = (WIDTH - LEFT) / max(1, last - 1)
     arms = sorted({arm for arm, _ in curves}, reverse=True)
     parts = [_axis(0.0, high, label)]
     for (arm, _), curve in curves.items():
         path = " ".join(
-            f"{LEFT + (WIDTH - LEFT) * (step - 1) / max(1, last - 1):.1f},{_height(loss, 0.0, high):.1f}"
+            f"{LEFT + width * (step - 1):.1f},{_height(loss, 0.0, high):.1f}"
             for step, loss in curve
         )
         parts.append(f'<polyline class="s{arms.index(arm)}" points="{path}"/>')
