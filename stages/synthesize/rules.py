@@ -91,8 +91,8 @@ class RuleTeacher:
 
 
 def corrected_actions(session: Session) -> list[str]:
-    """The session as it would go for someone who knows upstream's fix."""
-    actions = [Action("open", session.path)]
+    """The session put right: the agent's own way to the file, then upstream's fix and command."""
+    actions = list(session.navigation)
     actions += [Action("edit", session.path, c.find, c.replace) for c in session.changes]
     actions += [Action("test", session.command), Action("submit")]
     return [spoken(action) for action in actions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from stages.agent.actions import ActionError, parse_action
+from stages.agent.actions import Action, ActionError, parse_action
 from stages.records import Task, Trajectory
 from stages.suites.microrepo.conventions import read_convention
 from stages.suites.microrepo.issues import Change
@@ -26,6 +26,8 @@ class Session:
     """Edits of the agent's own at the lines that upstream changed, but to something else."""
     failed_commands: tuple[str, ...]
     """Test commands of the agent's own that weren't there."""
+    navigation: tuple[Action, ...]
+    """The agent's own way to the file that upstream changed; to open it, where it never came."""
 
 
 def read_session(task: Task, trajectory: Trajectory) -> Session:
@@ -44,9 +46,24 @@ def read_session(task: Task, trajectory: Trajectory) -> Session:
         for edit in edits
         if edit.find.strip() in wanted and wanted[edit.find.strip()] != edit.replace.strip()
     )
-    return Session(
-        task, trajectory, found.group(1), found.group(2), changes, failed, tuple(commands)
-    )
+    path = found.group(1)
+    way = navigation(trajectory, path)
+    return Session(task, trajectory, path, found.group(2), changes, failed, tuple(commands), way)
+
+
+def navigation(trajectory: Trajectory, path: str) -> tuple[Action, ...]:
+    """The searches that found ``path``, up to its first opening; wrong turns are left out."""
+    way: list[Action] = []
+    for step in trajectory.info["steps"]:
+        try:
+            action = parse_action(step["action"])
+        except ActionError:
+            continue
+        if action.tool == "search" and path in step["observation"] and action not in way:
+            way.append(action)
+        if action == Action("open", path):
+            return (*way, action)
+    return (Action("open", path),)
 
 
 def changed_lines(patch: str) -> tuple[Change, ...]:
