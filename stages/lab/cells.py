@@ -19,7 +19,7 @@ STAGES = Path(__file__).resolve().parent.parent
 
 
 def code_sha256(*rooms: str) -> str:
-    """Hash of the Python sources of the named rooms, of the parameters' schema and of records.py."""
+    """Hash of the Python sources of the named rooms, the parameters' schema and records.py."""
     folders = [STAGES / room for room in (*rooms, "params")]
     paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     paths.append(STAGES / "records.py")
@@ -64,7 +64,7 @@ class Cells:
         return path
 
     def sweep(self) -> None:
-        """Delete whatever an earlier setting left behind, so that equal settings give equal bytes."""
+        """Delete what an earlier setting left behind, so that equal settings give equal bytes."""
         if not self.folder.exists():
             return
         for path in sorted(self.folder.rglob("*"), reverse=True):

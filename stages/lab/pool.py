@@ -18,7 +18,7 @@ def usable_cores() -> int:
 
 
 def run_jobs(jobs: Sequence[Callable[[], Any]], label: str, workers: int = 0) -> list[Any]:
-    """Run every job, results in order; one process per core, forked so that nothing is loaded twice.
+    """Run every job, results in order; one forked process per core, so nothing is loaded twice.
 
     Jobs must use one thread each: the parent has pinned torch to one before it forks.
     """

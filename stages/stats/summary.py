@@ -84,12 +84,10 @@ def comparisons(results: Results) -> dict[str, dict[str, Any]]:
 def _comparison(results: Results, base: str, adapted: str) -> dict[str, Any]:
     alpha = results.lab.experiment.alpha
     cells = results.differences(base, adapted)
-    base_means = task_means(results.cells(base))
-    adapted_means = task_means(results.cells(adapted))
-    one_base, one_adapted = _first_run(results, base), _first_run(results, adapted)
-    steps = [
-        _task_means_of(results, name, lambda row: float(row.steps)) for name in (base, adapted)
-    ]
+    pairs = _paired_rows(results, base, adapted)
+    base_means, adapted_means = (task_means(tabulate(rows)) for rows in pairs)
+    one_base, one_adapted = (_first_run(rows) for rows in pairs)
+    steps = [task_means(tabulate(rows, lambda row: float(row.steps))) for rows in pairs]
     return rounded(
         {
             "forward_transfer": difference(results, base, adapted, alpha),
@@ -107,17 +105,24 @@ def _comparison(results: Results, base: str, adapted: str) -> dict[str, Any]:
     )
 
 
-def _first_run(results: Results, condition: str) -> np.ndarray:
+def _paired_rows(results: Results, base: str, adapted: str) -> tuple[list[Row], list[Row]]:
+    """Rows of both conditions that measured the same task in the same run, in one order.
+
+    The base model plays every task, other conditions may play the first ones only; an episode that
+    a harness error ended takes its partner with it.
+    """
+    found = [
+        {(row.task, row.run): row for row in results.select(name) if not np.isnan(row.resolved)}
+        for name in (base, adapted)
+    ]
+    shared = sorted(found[0].keys() & found[1].keys())
+    return [found[0][key] for key in shared], [found[1][key] for key in shared]
+
+
+def _first_run(rows: list[Row]) -> np.ndarray:
     """Binary outcomes of the first run, by task: McNemar's test takes one pair a task."""
-    rows = results.select(condition)
     first = min(row.run for row in rows)
-    chosen = sorted((row for row in rows if row.run == first), key=lambda row: row.task)
-    return np.nan_to_num(np.array([row.resolved for row in chosen]))
-
-
-def _task_means_of(results: Results, condition: str, value: Any) -> np.ndarray:
-    rows = sorted(results.select(condition), key=lambda row: row.task)
-    return task_means(tabulate(rows, value))
+    return np.array([row.resolved for row in rows if row.run == first])
 
 
 def by_split(results: Results) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stages.records import Outcome, RecordError, Trajectory, write_json, write_j
 from stages.stats.estimands import estimand, guard_cells, origins
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TEST, TRAIN, Results, Row, mean, read_results
-from stages.stats.summary import conditions
+from stages.stats.summary import comparisons, conditions
 from tests.small_lab import small_lab
 
 OUTCOMES = {"1": Outcome.RESOLVED, "0": Outcome.UNRESOLVED, "x": Outcome.HARNESS_ERROR}
@@ -99,6 +99,27 @@ def test_only_pairs_of_the_same_task_and_run_are_compared():
     assert made.differences("base", "skill").tolist() == [[1.0], [1.0]]
 
 
+def test_comparisons_take_the_tasks_and_runs_that_both_conditions_measured():
+    """Base played every task; the skill adapter the first four, and one episode was lost."""
+    made = results(
+        rows("base", "000011", seed=0),
+        rows("base", "0x0111", seed=1),
+        rows("skill", "0111", seed=0, steps=3),
+        rows("skill", "x111", seed=1, steps=3),
+    )
+    found = comparisons(made)["skill"]
+    small = results(
+        rows("base", "0000", seed=0),
+        rows("base", "xx01", seed=1),
+        rows("skill", "0111", seed=0, steps=3),
+        rows("skill", "xx11", seed=1, steps=3),
+    )
+    alike = comparisons(small)["skill"]
+    names = ("mcnemar_first_seed", "paired_t", "wilcoxon", "cohens_dz", "cohens_h", "odds_ratio")
+    assert {name: found[name] for name in names} == {name: alike[name] for name in names}
+    assert found["forward_transfer"]["n"] == alike["forward_transfer"]["n"]
+
+
 def test_two_conditions_from_one_run_are_refused():
     made = results(rows("base", "10", run_id="one.jsonl"), rows("aa", "10", run_id="one.jsonl"))
     with pytest.raises(ValueError, match=r"base and aa are computed from one run, one\.jsonl"):
@@ -175,7 +196,7 @@ def test_what_was_not_run_is_undefined_with_its_reason(name):
     ["", "forward_transfer", "difference.skill", "forgetting.base", "speed.skill", "steps.a.b"],
 )
 def test_an_unknown_estimand_is_refused_with_the_known_ones(name):
-    with pytest.raises(ParamsError, match="is unknown. There are forward_transfer.C"):
+    with pytest.raises(ParamsError, match=r"is unknown\. There are forward_transfer\.C"):
         estimand(results(), name)
 
 
