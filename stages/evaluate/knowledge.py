@@ -24,7 +24,7 @@ class Index:
 
 
 def build_index(suite: Suite, sessions: Sequence[tuple[Task, Sequence[Trajectory]]]) -> Index:
-    """One note per task, from its first attempt; the hash covers all attempts, as synthesis does."""
+    """One note per task, from its first attempt; the hash covers every attempt (as synthesis)."""
     notes = [suite.note(task, attempts[0]) for task, attempts in sessions]
     ids = sorted(t.trajectory_id for _, attempts in sessions for t in attempts)
     vectorizer = TfidfVectorizer(token_pattern=r"\w+")
