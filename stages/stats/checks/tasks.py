@@ -78,13 +78,13 @@ def _difficulty_p(train: Sequence[Task], test: Sequence[Task]) -> float:
     table = [
         [sum(t.difficulty == level for t in half) for level in levels] for half in (train, test)
     ]
-    return float(stats.chi2_contingency(table)[1])
+    return float(stats.chi2_contingency(table).pvalue)  # type: ignore[attr-defined]
 
 
 def _date_p(train: Sequence[Task], test: Sequence[Task]) -> float:
     order = {d: n for n, d in enumerate(sorted({t.created_at for t in (*train, *test)}))}
-    ranks = [[order[task.created_at] for task in half] for half in (train, test)]
-    return float(stats.mannwhitneyu(*ranks).pvalue)
+    first, second = ([order[task.created_at] for task in half] for half in (train, test))
+    return float(stats.mannwhitneyu(first, second).pvalue)
 
 
 def no_overlap(record: Record) -> Finding:
