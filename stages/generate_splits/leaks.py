@@ -67,5 +67,5 @@ def confounding(split: Split, tasks: Mapping[str, Task]) -> dict[str, float]:
     rank = {date: place for place, date in enumerate(sorted({*dates[0], *dates[1]}))}
     ranks = [[rank[date] for date in half] for half in dates]
     difficulty_p = 1.0 if len(levels) < 2 else float(stats.chi2_contingency(table)[1])
-    date_p = float(stats.mannwhitneyu(*ranks).pvalue)
+    date_p = float(stats.mannwhitneyu(ranks[0], ranks[1]).pvalue)
     return {"difficulty_p": round(difficulty_p, 6), "date_p": round(date_p, 6)}

@@ -100,7 +100,7 @@ def _comparison(results: Results, base: str, adapted: str) -> dict[str, Any]:
             "odds_ratio": effects.odds_ratio(one_base, one_adapted, alpha),
             "steps": step_difference(results, adapted, alpha),
             "steps_wilcoxon": paired.wilcoxon(*steps),
-            "steps_hodges_lehmann": paired.hodges_lehmann(*steps, alpha),
+            "steps_hodges_lehmann": paired.hodges_lehmann(steps[0], steps[1], alpha),
         }
     )
 
