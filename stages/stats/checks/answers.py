@@ -120,7 +120,7 @@ def _is_literal(text: str) -> bool:
 
 
 def _one_literal(task: Task, files: Mapping[str, str]) -> bool:
-    """Whether a function that FAIL_TO_PASS calls is held to one expected value in all the tests."""
+    """Whether some function that FAIL_TO_PASS calls equals one and the same value in all tests."""
     hidden = {name.partition("::")[0] for name in task.FAIL_TO_PASS}
     expected: dict[str, set[str]] = defaultdict(set)
     called: set[str] = set()
@@ -128,7 +128,8 @@ def _one_literal(task: Task, files: Mapping[str, str]) -> bool:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
                 call, value = node.test.left, node.test.comparators[0]
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-                    expected[call.func.id].add(f"{type(node.test.ops[0])} {ast.dump(value)}")
+                equal = isinstance(node.test.ops[0], ast.Eq)
+                if equal and isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+                    expected[call.func.id].add(ast.dump(value))
                     called |= {call.func.id} if path in hidden else set()
     return any(len(expected[name]) == 1 for name in called)

@@ -12,6 +12,7 @@ import pytest
 from stages.records import read_jsonl
 from stages.stats.checks import answers
 from stages.suites import judge
+from stages.suites.microrepo.suite import Microrepo
 from stages.suites.procedural import Problem
 from tests.stats.checks.run_files import TESTED, change_rows, read_record
 
@@ -79,3 +80,18 @@ def test_29_an_episode_resolved_by_a_literal_is_caught(run: Path) -> None:
     change_rows(TESTED / "skill-s0.jsonl", cheat)
     found = answers.answers_compute(read_record())
     assert found.status == "fail" and found.evidence["resolved_by_a_literal"] >= 1
+
+
+def test_29_tasks_that_one_literal_would_pass_are_counted(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = read_record()
+    one = "def test_a():\n    assert f(1) == 2\n    assert f(3) is not None\n"
+    for text, weak in ((one, 24), (f"{one}    assert f(4) == 5\n", 0)):
+        monkeypatch.setattr(
+            Microrepo,
+            "tests",
+            lambda self, task, text=text: {task.FAIL_TO_PASS[0].partition("::")[0]: text},
+        )
+        found = answers.answers_compute(record)
+        assert found.evidence["tasks_with_one_expected_value"] == weak
