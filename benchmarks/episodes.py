@@ -30,17 +30,20 @@ from stages.agent.episode import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.local import LocalConfig, LocalModel
 from stages.agent.loop import run_episodes
 from stages.agent.model import Completion, Request
+from stages.agent.parallel import run_in_processes
 from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
 from stages.suites.microrepo.suite import Microrepo
 from stages.suites.microrepo.world import HELD_OUT
 
 BASE = Path("models/base")
 CONFIG = AgentConfig(max_steps=12, max_tokens=768, max_new_tokens=96)
-EPISODES = 256
+EPISODES = 400
 PEER_EPISODES = 24
 """One at a time is so much slower that a sample of the episodes must do."""
 REPETITIONS = 5
-BATCH = 64
+RAW_BATCH = 64
+LIVE = 128
+"""Episodes that live at once in each of our processes."""
 
 
 class OneAtATime:
@@ -95,14 +98,14 @@ def measure(episodes: Callable[[int], list[EpisodeSpec]] | None = None) -> list[
 
 @contextmanager
 def prepared(specs: list[EpisodeSpec]) -> Iterator[Setting]:
-    """The embedded base, one thread, and a sandbox."""
+    """The embedded base, and a sandbox for the peer."""
     transformers_logging.disable_progress_bar()
     if not (BASE / "config.json").exists():
         raise SystemExit(f"{BASE}: no model to run. Make it first with `make organism`.")
     model = Qwen2ForCausalLM.from_pretrained(BASE).eval()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(BASE)
-    local = LocalModel(model, tokenizer, LocalConfig(max_batch=BATCH))
-    with open_sandbox(SandboxConfig()) as sandbox:
+    local = LocalModel(model, tokenizer, LocalConfig(max_batch=LIVE))
+    with open_sandbox(SandboxConfig(workers=1)) as sandbox:
         yield Setting(model, tokenizer, local, specs, sandbox)
 
 
@@ -120,22 +123,26 @@ def microrepo_episodes(count: int) -> list[EpisodeSpec]:
 
 def ours(setting: Setting) -> float:
     """Seconds per episode."""
-    return _seconds(setting, setting.local, setting.specs, BATCH)[0]
+    return _parallel(setting)[0]
 
 
 def one_at_a_time(setting: Setting) -> float:
     """Seconds per episode."""
     peer = OneAtATime(setting.model, setting.tokenizer)
-    return _seconds(setting, peer, setting.specs[:PEER_EPISODES], 1)[0]
+    specs = setting.specs[:PEER_EPISODES]
+    start = time.perf_counter()
+    run_episodes(peer, specs, CONFIG, setting.sandbox, max_live=1)
+    return (time.perf_counter() - start) / len(specs)
 
 
 def raw_generate(setting: Setting) -> Callable[[Setting], float]:
     """A function of seconds per episode, for the prompts that our episodes met."""
-    _, results = _seconds(setting, setting.local, setting.specs, BATCH)
+    results = _parallel(setting)[1]
     batches = list(_turns(setting, results))
     pad = setting.tokenizer.pad_token_id
 
     def run(setting: Setting) -> float:
+        torch.set_num_threads(os.cpu_count() or 1)
         start = time.perf_counter()
         for prompts, longest in batches:
             width = max(map(len, prompts))
@@ -144,6 +151,7 @@ def raw_generate(setting: Setting) -> Callable[[Setting], float]:
             setting.model.generate(
                 ids, attention_mask=mask, max_new_tokens=longest, do_sample=False
             )
+        torch.set_num_threads(1)
         return (time.perf_counter() - start) / len(setting.specs)
 
     return run
@@ -153,8 +161,8 @@ def _turns(
     setting: Setting, results: Sequence[EpisodeResult]
 ) -> Iterator[tuple[list[list[int]], int]]:
     """Prompts of each turn of each batch of episodes, and the longest answer among them."""
-    for at in range(0, len(results), BATCH):
-        part = results[at : at + BATCH]
+    for at in range(0, len(results), RAW_BATCH):
+        part = results[at : at + RAW_BATCH]
         for turn in range(max(len(result.steps) for result in part)):
             live = [result for result in part if turn < len(result.steps)]
             prompts = [
@@ -163,12 +171,18 @@ def _turns(
             yield prompts, max(result.steps[turn].output_tokens for result in live)
 
 
-def _seconds(
-    setting: Setting, model: Any, specs: Sequence[EpisodeSpec], max_live: int
-) -> tuple[float, list[EpisodeResult]]:
+def _parallel(setting: Setting) -> tuple[float, list[EpisodeResult]]:
+    """Seconds per episode, and what came out."""
     start = time.perf_counter()
-    results = run_episodes(model, specs, CONFIG, setting.sandbox, max_live=max_live)
-    return (time.perf_counter() - start) / len(specs), results
+    results = run_in_processes(
+        setting.local,
+        setting.specs,
+        CONFIG,
+        lambda: open_sandbox(SandboxConfig(workers=1)),
+        os.cpu_count() or 1,
+        max_live=LIVE,
+    )
+    return (time.perf_counter() - start) / len(setting.specs), results
 
 
 def paired_ratios(peer: Callable[[], float], own: Callable[[], float]) -> list[float]:
@@ -193,9 +207,7 @@ def row(peer: str, ratios: list[float]) -> dict[str, Any]:
         "hi": medians[1949],
         "peer": peer,
         "command": "python -m benchmarks.episodes",
-        "machine": (
-            f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread"
-        ),
+        "machine": (f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"),
     }
 
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 import jsonlines
 
@@ -228,7 +228,9 @@ def read_jsonl(path: Path, kind: type[T]) -> list[T]:
     with path.open("rb") as file, jsonlines.Reader(file) as reader:
         try:
             return [
-                row if kind is dict else from_dict(kind, row, f"{path}, line {line}", remedy)
+                cast(T, row)
+                if kind is dict
+                else from_dict(kind, row, f"{path}, line {line}", remedy)
                 for line, row in enumerate(reader.iter(type=dict), start=1)
             ]
         except jsonlines.InvalidLineError as error:

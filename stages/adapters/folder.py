@@ -13,8 +13,8 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from stages.records import read_json, write_atomic, write_json
 from stages.adapters.lora import LoraSettings, State, adapter_sha256, peft_config
+from stages.records import read_json, write_atomic, write_json
 
 
 class AdapterError(ValueError):

@@ -1,6 +1,7 @@
 """Keys and values of many episodes in one block of memory, a slot an episode, kept between turns.
 
-Shapes: S slots, P positions, K key/value heads, D head size.
+Shapes: S slots, P positions, H query heads, K key/value heads, G = H / K, D head size. A head's
+keys lie together, [S, K, P, D], so that one matrix-vector product reads them in one run.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ from stages.agent.compact import CompactQwen2
 HIDDEN = -1e30
 """Added to the score of a position that isn't there. Finite: minus infinity makes NaN of a row
 that sees nothing, and a NaN left in the block would spread."""
-CHUNK_ROWS = 16
+CHUNK_ROWS = 32
 """Rows attended to together: as many as share one padded length without much waste."""
+
+
+def _zeros(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Zeros that take no memory, on a CPU, until they are written to."""
+    if device.type != "cpu":
+        return torch.zeros(shape, device=device)
+    return torch.from_numpy(np.zeros(shape, np.float32))
 
 
 @functools.lru_cache(maxsize=4)
@@ -31,15 +39,16 @@ class SlotCache:
     """Ids and keys/values by slot. ``lengths`` counts the tokens whose keys are stored."""
 
     def __init__(self, model: CompactQwen2, slots: int, positions: int) -> None:
-        width = 2 * model.kv_heads * model.head_dim
         device = model.embed.device
+        shape = (slots, model.kv_heads, positions, model.head_dim)
         self.model, self.slots, self.positions = model, slots, positions
         self.ids = np.zeros((slots, positions), np.int64)
         self.lengths = np.zeros(slots, np.int64)
-        self._kv = [torch.zeros(slots * positions, width, device=device) for _ in model.layers]
+        self._keys = [_zeros(shape, device) for _ in model.layers]
+        self._values = [_zeros(shape, device) for _ in model.layers]
         self._mask = torch.full((slots, positions), HIDDEN, device=device)
         self._causal = _causal(positions, device)
-        self._grouped = model.heads != model.kv_heads
+        self._heads = np.arange(model.kv_heads) * positions
 
     def keep_prefix(self, slot: int, ids: np.ndarray) -> int:
         """Forget what differs from ``ids``; how many of its tokens stay stored.
@@ -57,9 +66,8 @@ class SlotCache:
     def move(self, source: int, target: int) -> None:
         """Copy one slot onto another."""
         stored = int(self.lengths[source])
-        here, there = source * self.positions, target * self.positions
-        for kv in self._kv:
-            kv[there : there + stored] = kv[here : here + stored]
+        for block in (*self._keys, *self._values):
+            block[target, :, :stored] = block[source, :, :stored]
         self._mask[target] = self._mask[source]
         self.ids[target] = self.ids[source]
         self.lengths[target] = stored
@@ -70,18 +78,23 @@ class SlotCache:
         spans = list(zip(slots, starts, ends, strict=True))
         ids_T = np.concatenate([self.ids[slot, start:end] for slot, start, end in spans])
         positions_T = np.concatenate([np.arange(start, end) for _, start, end in spans])
-        rows_T = np.repeat(slots, [end - start for _, start, end in spans]) * self.positions
-        where_T = self._tensor(rows_T + positions_T)
+        slots_T = np.repeat(slots, [end - start for _, start, end in spans])
+        where = self._places(slots_T, positions_T)
 
         def attend(layer: int, qkv: Tensor) -> Tensor:
-            kv = self._store(layer, qkv, where_T)
-            queries = qkv[:, : self.model.heads * self.model.head_dim]
+            queries = self._store(layer, qkv, where).transpose(0, 1)
             outputs, at = [], 0
             for slot, start, end in spans:
-                query = queries[at : at + end - start].unsqueeze(0)
-                base = slot * self.positions
-                mask = self._causal[start:end, :end]
-                outputs.append(self._attention(query, kv[base : base + end].unsqueeze(0), mask)[0])
+                out = F.scaled_dot_product_attention(
+                    queries[None, :, at : at + end - start],
+                    self._keys[layer][slot, None, :, :end],
+                    self._values[layer][slot, None, :, :end],
+                    attn_mask=self._causal[start:end, :end] if start else None,
+                    is_causal=not start,
+                    scale=1.0,
+                    enable_gqa=self.model.heads != self.model.kv_heads,
+                )
+                outputs.append(out[0].transpose(0, 1).flatten(1))
                 at += end - start
             return torch.cat(outputs)
 
@@ -100,22 +113,23 @@ class SlotCache:
         positions_R = np.minimum(self.lengths[:rows], self.positions - 1)
         index_R = np.arange(rows)
         ids_R = self.ids[index_R, positions_R]
-        where_R = self._tensor(index_R * self.positions + positions_R)
+        where = self._places(index_R, positions_R)
         self._mask[self._tensor(active_B), self._tensor(positions_R[active_B])] = 0.0
         chunks = self._chunks(rows, active_B)
+        groups = (self.model.kv_heads, self.model.heads // self.model.kv_heads)
 
         def attend(layer: int, qkv: Tensor) -> Tensor:
-            kv = self._store(layer, qkv, where_R).view(self.slots, self.positions, -1)
-            queries = qkv[:, : self.model.heads * self.model.head_dim].unsqueeze(1)
+            queries = self._store(layer, qkv, where).unflatten(1, groups)
             outputs = [
-                self._attention(
+                _attend_each(
                     queries[low:high],
-                    kv[low:high, :length],
+                    self._keys[layer][low:high, :, :length],
+                    self._values[layer][low:high, :, :length],
                     self._mask[low:high, None, None, :length],
                 )
                 for low, high, length in chunks
             ]
-            return torch.cat(outputs).squeeze(1)
+            return torch.cat(outputs).flatten(1)
 
         hidden_RC = self.model.forward(self._tensor(ids_R), self._tensor(positions_R), attend)
         self.lengths[active_B] += 1
@@ -134,23 +148,34 @@ class SlotCache:
             for low, length in zip(lows, longest, strict=True)
         ]
 
-    def _store(self, layer: int, qkv: Tensor, where: Tensor) -> Tensor:
-        kv = self._kv[layer]
-        return kv.index_copy_(0, where, qkv[:, self.model.heads * self.model.head_dim :])
+    def _places(self, slots_T: np.ndarray, positions_T: np.ndarray) -> Tensor:
+        """Rows of the flattened [S K P, D] blocks that take each token's heads, [T K]."""
+        first_T = slots_T * (self.model.kv_heads * self.positions) + positions_T
+        return self._tensor((first_T[:, None] + self._heads).ravel())
 
-    def _attention(self, query: Tensor, kv: Tensor, mask: Tensor) -> Tensor:
-        """[N, Q, H D] queries over [N, L, 2 K D] keys and values -> [N, Q, H D]."""
-        rows, queries, _ = query.shape
-        size = self.model.head_dim
-        keys, values = kv.chunk(2, -1)
-        out = F.scaled_dot_product_attention(
-            query.view(rows, queries, -1, size).transpose(1, 2),
-            keys.view(rows, kv.shape[1], -1, size).transpose(1, 2),
-            values.view(rows, kv.shape[1], -1, size).transpose(1, 2),
-            attn_mask=mask,
-            enable_gqa=self._grouped,
+    def _store(self, layer: int, qkv: Tensor, where: Tensor) -> Tensor:
+        """Put keys and values in their places; the queries [T, H, D]."""
+        model = self.model
+        parts = qkv.unflatten(1, (-1, model.head_dim)).split(
+            (model.heads, model.kv_heads, model.kv_heads), 1
         )
-        return out.transpose(1, 2).reshape(rows, queries, -1)
+        for block, part in zip((self._keys, self._values), parts[1:], strict=True):
+            block[layer].view(-1, model.head_dim).index_copy_(0, where, part.flatten(0, 1))
+        return parts[0]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._mask.device)
+
+
+def _attend_each(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """One query a row: [N, K, G, D] over [N, K, L, D] -> the same shape.
+
+    On a CPU through numpy, whose BLAS multiplies each row's matrix by its vector where it lies;
+    torch's kernels took twice as long for keys that aren't in the processor's cache.
+    """
+    if queries.device.type != "cpu":
+        weights = torch.matmul(queries, keys.transpose(2, 3)).add_(mask).softmax(-1)
+        return torch.matmul(weights, values)
+    scores = np.matmul(queries.numpy(), keys.numpy().swapaxes(2, 3))
+    weights = torch.from_numpy(scores).add_(mask).softmax(-1)
+    return torch.from_numpy(np.matmul(weights.numpy(), values.numpy()))

@@ -2,9 +2,9 @@
 
 Weights are taken from a loaded transformers model (with an adapter merged into the copy, where
 one is named). Queries, keys and values come from one matrix, gate and up from one, the norms'
-gains are folded into the matrix that follows, and the rotary embedding multiplies complex pairs,
-for which the rows of the query and key matrices are interleaved. Architecture as in transformers
-5.23 ``models/qwen2/modeling_qwen2.py``.
+gains are folded into the matrix that follows, the scale of the scores into the queries, and the
+rotary embedding multiplies complex pairs, for which the rows of the query and key matrices are
+interleaved. Architecture as in transformers 5.23 ``models/qwen2/modeling_qwen2.py``.
 
 Shapes: T tokens, C hidden, H query heads, K key/value heads, D head size, V vocabulary.
 """
@@ -19,26 +19,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stages.agent.matrix import Matrix
+
 Attend = Callable[[int, Tensor], Tensor]
 """(layer, qkv [T, (H + 2 K) D] with rotated queries and keys) -> attention output [T, H D]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    qkv: Tensor
-    qkv_bias: Tensor | None
-    out: Tensor
-    gate_up: Tensor
-    down: Tensor
+    """The four products of a block."""
+
+    qkv: Matrix
+    out: Matrix
+    gate_up: Matrix
+    down: Matrix
 
 
 @dataclasses.dataclass(frozen=True)
 class CompactQwen2:
-    """Weights ready for ``forward``; matrices lie transposed, [in, out]."""
+    """Weights ready for ``forward``."""
 
     layers: tuple[Layer, ...]
     embed: Tensor
-    head: Tensor
+    head: Matrix
     rotary: Tensor
     """Complex rotations by position, [P, 1, D/2]."""
     heads: int
@@ -55,19 +58,16 @@ class CompactQwen2:
         width = (x.shape[1],)
         for number, layer in enumerate(self.layers):
             h = F.rms_norm(x, width, None, self.eps)
-            if layer.qkv_bias is None:
-                qkv = torch.mm(h, layer.qkv)
-            else:
-                qkv = torch.addmm(layer.qkv_bias, h, layer.qkv)
+            qkv = layer.qkv(h)
             torch.view_as_complex(qkv[:, :turned].view(shape)).mul_(rotary)
-            x = torch.addmm(x, attend(number, qkv), layer.out)
+            x = layer.out.add_to(x, attend(number, qkv))
             h = F.rms_norm(x, width, None, self.eps)
-            gate, up = torch.mm(h, layer.gate_up).chunk(2, -1)
-            x = torch.addmm(x, F.silu(gate).mul_(up), layer.down)
+            gate, up = layer.gate_up(h).chunk(2, -1)
+            x = layer.down.add_to(x, F.silu(gate).mul_(up))
         return F.rms_norm(x, width, None, self.eps)
 
     def logits(self, hidden_TC: Tensor) -> Tensor:
-        return torch.mm(hidden_TC, self.head)
+        return self.head(hidden_TC)
 
 
 def supports(config: Any) -> bool:
@@ -92,24 +92,25 @@ def from_transformers(model: Any, max_positions: int, adapter: str | None = None
     head_dim = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
     )
-    rows = _interleaved(head_dim)
+    rows, scale = _interleaved(head_dim), head_dim**-0.5
 
     def layer(block: Any) -> Layer:
         attention, mlp = block.self_attn, block.mlp
         projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         q, k, v = (_weight(module, adapter) for module in projections)
-        qkv = torch.cat([_permuted(q, rows), _permuted(k, rows), v]) * block.input_layernorm.weight
+        gain = block.input_layernorm.weight
+        qkv = torch.cat([scale * _permuted(q, rows), _permuted(k, rows), v]) * gain
         biases = [_plain(module).bias for module in projections]
         bias = None
         if biases[0] is not None:
-            bias = torch.cat([_permuted(biases[0], rows), _permuted(biases[1], rows), biases[2]])
+            of_q, of_k, of_v = biases
+            bias = torch.cat([scale * _permuted(of_q, rows), _permuted(of_k, rows), of_v])
         gate_up = torch.cat([_weight(mlp.gate_proj, adapter), _weight(mlp.up_proj, adapter)])
         return Layer(
-            qkv.t().contiguous(),
-            bias,
-            _weight(attention.o_proj, adapter).t().contiguous(),
-            (gate_up * block.post_attention_layernorm.weight).t().contiguous(),
-            _weight(mlp.down_proj, adapter).t().contiguous(),
+            Matrix(qkv, bias),
+            Matrix(_weight(attention.o_proj, adapter)),
+            Matrix(gate_up * block.post_attention_layernorm.weight),
+            Matrix(_weight(mlp.down_proj, adapter)),
         )
 
     with torch.no_grad():
@@ -117,7 +118,7 @@ def from_transformers(model: Any, max_positions: int, adapter: str | None = None
         return CompactQwen2(
             tuple(layer(block) for block in body.layers),
             _weight(body.embed_tokens, adapter).contiguous(),
-            head.t().contiguous(),
+            Matrix(head),
             _rotary(config, head_dim, max_positions).to(head.device),
             config.num_attention_heads,
             config.num_key_value_heads,

@@ -118,12 +118,14 @@ class LocalModel:
 
     def use(self, adapter: str | None) -> None:
         """Make ``adapter`` (None: the base) what the transformers model computes with."""
+        model: Any = self._model  # peft's methods are found at run time only
         if adapter is not None:
             self._known(adapter)
-            self._model.base_model.enable_adapter_layers()
-            self._model.set_adapter(self._inner[adapter], inference_mode=True)
-        elif isinstance(self._model, PeftModel):
-            self._model.base_model.disable_adapter_layers()
+            model.base_model.enable_adapter_layers()
+            model.set_adapter(self._inner[adapter], inference_mode=True)
+        elif isinstance(model, PeftModel):
+            layers: Any = model.base_model
+            layers.disable_adapter_layers()
 
     def stream(self) -> LocalStream | None:
         """A fresh stream over the same weights; None where only whole batches can be answered."""

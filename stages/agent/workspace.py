@@ -68,7 +68,7 @@ def read_tree(path: Path) -> dict[str, str]:
     return {name: read_text(path / name) for name, info in walk(path) if stat.S_ISREG(info.st_mode)}
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path | str) -> str:
     """Text of one file with its line endings; bytes that aren't UTF-8 as surrogate escapes."""
     with open(path, "rb") as file:  # noqa: PTH123 (faster than Path.open; this is a hot path)
         return file.read().decode("utf-8", "surrogateescape")
@@ -114,10 +114,10 @@ def _add(digest: hashlib._Hash, name: str, kind: str, content: bytes) -> None:
     digest.update(content)
 
 
-def resolve_inside(path: Path, name: str) -> Path | None:
+def resolve_inside(path: Path, name: str) -> str | None:
     """The real path of ``name`` below the workspace ``path``, or None when it would lie outside."""
     if not name or "\0" in name or name.startswith(("/", "~")):
         return None
     root = os.path.realpath(path)
     real = os.path.realpath(f"{root}/{name}")
-    return Path(real) if real == root or real.startswith(f"{root}/") else None
+    return real if real == root or real.startswith(f"{root}/") else None

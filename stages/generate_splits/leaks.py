@@ -66,6 +66,11 @@ def confounding(split: Split, tasks: Mapping[str, Task]) -> dict[str, float]:
     dates = [[tasks[name].created_at for name in half] for half in (split.train, split.test)]
     rank = {date: place for place, date in enumerate(sorted({*dates[0], *dates[1]}))}
     ranks = [[rank[date] for date in half] for half in dates]
-    difficulty_p = 1.0 if len(levels) < 2 else float(stats.chi2_contingency(table)[1])
-    date_p = float(stats.mannwhitneyu(ranks[0], ranks[1]).pvalue)
+    difficulty_p = 1.0 if len(levels) < 2 else _p_value(stats.chi2_contingency(table))
+    date_p = _p_value(stats.mannwhitneyu(ranks[0], ranks[1]))
     return {"difficulty_p": round(difficulty_p, 6), "date_p": round(date_p, 6)}
+
+
+def _p_value(result: Any) -> float:
+    """The p value of a scipy result."""
+    return float(result.pvalue)

@@ -24,7 +24,8 @@ def load_base(model: ModelParams) -> tuple[Any, Any]:
     weights = AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
     )
-    return weights.to(model.device).eval(), tokenizer
+    moved: Any = weights
+    return moved.to(model.device).eval(), tokenizer
 
 
 def load_tokenizer(model: ModelParams) -> Any:

@@ -8,6 +8,7 @@ import random
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from stages.agent.actions import parse_action
 from stages.agent.chat import Message, render_example
 from stages.pretrain_base.batches import pad
 from stages.suites.microrepo.expert import Knowledge, expert_session
@@ -66,8 +67,7 @@ def _targets(
         if message["role"] != "assistant":
             continue
         through, mask = render_example(tokenizer, session[:index], message["content"])
-        verb = message["content"].split()[0]
-        watched = verb in ("search", "open", "edit")
+        watched = parse_action(message["content"]).tool in ("search", "open", "edit")
         target += [
             token if learn and watched else 0
             for token, learn in zip(through[len(ids) :], mask[len(ids) :], strict=True)

@@ -132,9 +132,14 @@ def tango_ends(gains: float, losses: float, n: float, critical: float) -> tuple[
 
     inside = 1 - 1e-12
     lo = hi = value
-    if value > -inside:
+    # A critical value far out, as at one degree of freedom, may be reached nowhere: the end is ± 1.
+    if value > -inside and excess(-inside, critical) <= 0:
+        lo = -1.0
+    elif value > -inside:
         lo = cast(float, optimize.brentq(excess, -inside, value, args=(critical,), xtol=1e-10))
-    if value < inside:
+    if value < inside and excess(inside, -critical) >= 0:
+        hi = 1.0
+    elif value < inside:
         hi = cast(float, optimize.brentq(excess, value, inside, args=(-critical,), xtol=1e-10))
     return min(lo, value), max(hi, value)
 

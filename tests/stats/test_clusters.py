@@ -182,3 +182,9 @@ def test_bootstrap_is_fast() -> None:
         cluster_bootstrap(cells, resamples=2000)
         times.append(time.process_time() - start)
     assert min(times) < 0.05
+
+
+def test_an_interval_at_a_tiny_alpha_and_one_degree_of_freedom_spans_everything():
+    cells = np.tile([1.0, -0.5], (30, 1))
+    estimate = clustered_difference(cells, alpha=1e-12)
+    assert (estimate.lo, estimate.hi) == (-1.0, 1.0)

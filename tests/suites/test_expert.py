@@ -146,6 +146,7 @@ def test_failed_tries_are_edits_of_the_right_line_and_commands_that_are_not_ther
     task = task_of("rounding")
     right = SUITE.issue(task).draft.changes[0]
     value = read_convention(right.find, right.replace)
+    assert value is not None
     wrong = fixed_line(
         "rounding", "int({x})" if value[1] != "int({x})" else "round({x})", right.find
     )

@@ -9,6 +9,7 @@ import keyword
 import random
 import re
 import sys
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def sandbox():
         yield opened
 
 
-def world_with(seed: int = 1, **values: str) -> World:
+def world_with(seed: Any = 1, **values: str) -> World:
     world = make_world("red_dune", seed)
     conventions = Conventions({**world.conventions.values, **values}, world.conventions.script)
     return dataclasses.replace(world, conventions=conventions)

@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def sessions(lab):
     }
 
     class ByAttempt(ScriptedModel):
-        def _script(self, key):
+        def _script(self, key: Any):
             return self._answers[key[:2]]
 
     with sandbox_or_skip() as sandbox:
