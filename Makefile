@@ -52,6 +52,7 @@ sandbox:
 
 repro: install sandbox
 	$(DVC) repro stats@p1
+	$(DVC) repro --single-item report
 	$(PY) -m stages.report p1
 
 lint: install
