@@ -65,13 +65,21 @@ def walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def read_tree(path: Path) -> dict[str, str]:
     """Text of every regular file; bytes that aren't UTF-8 come as surrogate escapes."""
-    return {name: read_text(path / name) for name, info in walk(path) if stat.S_ISREG(info.st_mode)}
+    root = str(path)
+    regular = (name for name, info in walk(path) if stat.S_ISREG(info.st_mode))
+    return {name: read_text(f"{root}/{name}") for name in regular}
 
 
 def read_text(path: Path | str) -> str:
     """Text of one file with its line endings; bytes that aren't UTF-8 as surrogate escapes."""
-    with open(path, "rb") as file:  # noqa: PTH123 (faster than Path.open; this is a hot path)
-        return file.read().decode("utf-8", "surrogateescape")
+    handle = os.open(path, os.O_RDONLY)  # half the time of a file object; episodes read thousands
+    try:
+        parts = []
+        while part := os.read(handle, 1 << 20):
+            parts.append(part)
+    finally:
+        os.close(handle)
+    return b"".join(parts).decode("utf-8", "surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
