@@ -144,10 +144,10 @@ def bare_seconds(model: Any, rows: list[Row]) -> float:
 
 
 def trl_seconds(model: Any, rows: list[Row]) -> float:
-    from datasets import Dataset
+    from datasets import Dataset  # pyright: ignore[reportMissingImports]
     from transformers import PrinterCallback
-    from trl.trainer.sft_config import SFTConfig
-    from trl.trainer.sft_trainer import SFTTrainer
+    from trl.trainer.sft_config import SFTConfig  # pyright: ignore[reportMissingImports]
+    from trl.trainer.sft_trainer import SFTTrainer  # pyright: ignore[reportMissingImports]
 
     with tempfile.TemporaryDirectory() as folder, reproducible(1, 0), attached(model, LORA) as peft:
         arguments = SFTConfig(
