@@ -26,12 +26,12 @@ from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 from transformers import logging as transformers_logging
 
 from stages.agent.chat import render_prompt
-from stages.agent.episode import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.local import LocalConfig, LocalModel
 from stages.agent.loop import run_episodes
 from stages.agent.model import Completion, Request
 from stages.agent.parallel import run_in_processes
 from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
+from stages.agent.spec import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.suites.microrepo.suite import Microrepo
 from stages.suites.microrepo.world import HELD_OUT
 

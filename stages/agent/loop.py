@@ -14,8 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from stages.agent.actions import Action
-from stages.agent.episode import AgentConfig, Episode, EpisodeResult, EpisodeSpec
+from stages.agent.episode import Episode
 from stages.agent.model import Completion, Model, Request, Stream, StreamingModel
+from stages.agent.spec import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.tools import CommandRunner, Observation, needs_sandbox
 
 OVERLAP_POLLS = 4

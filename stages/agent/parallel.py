@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from stages.agent.episode import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.loop import run_episodes
 from stages.agent.model import Model
+from stages.agent.spec import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.tools import CommandRunner
 
 

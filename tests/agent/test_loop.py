@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.agent.episode import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.loop import run_episodes
 from stages.agent.model import Completion, Request, Stream
 from stages.agent.scripted import ScriptedModel, ScriptError
+from stages.agent.spec import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.workspace import WorkspaceError
 from stages.records import Outcome, Pathology, Trajectory
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.agent.episode import AgentConfig, EpisodeSpec
 from stages.agent.local import LocalConfig, LocalModel
 from stages.agent.loop import run_episodes
 from stages.agent.parallel import WorkerError, run_in_processes
+from stages.agent.spec import AgentConfig, EpisodeSpec
 from tests.agent.tiny import tiny_qwen2, tiny_tokenizer
 
 CONFIG = AgentConfig(max_steps=3, max_new_tokens=12, temperature=1.0, max_tokens=256)
