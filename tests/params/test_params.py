@@ -80,8 +80,8 @@ def test_an_experiment_takes_the_top_level_model_unless_it_names_one(params: Par
             "experiments.p1.guard: there is no 'procedual'.",
         ),
         (
-            r"^    order:",
-            "    model: qwen\n    order:",
+            r"^    model: null",
+            "    model: qwen",
             "experiments.p1.model: there is no 'qwen'.",
         ),
     ],
