@@ -33,7 +33,10 @@ def code_of(text: str, entry_point: str) -> str:
     """
     text = without_thoughts(text)
     blocks = [block for info, block in _blocks(text) if info in _PYTHON]
-    defining = [block for block in blocks if defines(block, entry_point)]
+    at_margin = (
+        block if defines(block, entry_point) else textwrap.dedent(block) for block in blocks
+    )
+    defining = [block for block in at_margin if defines(block, entry_point)]
     if defining:
         return defining[-1]
     return max(blocks, key=len) if blocks else text
@@ -71,9 +74,4 @@ def _block(fence: re.Match[str], lines: list[str]) -> tuple[str, str]:
     indent = fence["indent"]
     inside = [line.removeprefix(indent) for line in lines] if indent else lines
     info = fence["info"].strip().split(maxsplit=1)
-    program = "\n".join(inside)
-    if inside and program.strip() and not re.search(r"^\S", program, re.MULTILINE):
-        first = next(line for line in inside if line.strip())
-        if re.match(r"\s*(?:@|def |class |import |from |async )", first):
-            program = textwrap.dedent(program)
-    return (info[0].casefold() if info else ""), program
+    return (info[0].casefold() if info else ""), "\n".join(inside)

@@ -63,22 +63,24 @@ def find_overlaps(
     parts = _parts(problems, n)
     holders: dict[Gram, list[int]] = {}
     for index, (_, _, grams) in enumerate(parts):
-        for gram in set(grams):
+        for gram in {gram for _, gram in grams}:
             holders.setdefault(gram, []).append(index)
     best = [Overlap(problem_id, part, 0.0, 0, "") for problem_id, part, _ in parts]
     for name, text in texts:
         shared = set(_grams(words(text), n)) & holders.keys()
         for index in sorted({index for gram in shared for index in holders[gram]}):
             problem_id, part, grams = parts[index]
-            hits = [gram in shared for gram in grams]
-            share = sum(hits) / len(hits)
+            hits = [place for place, gram in grams if gram in shared]
+            share = len(hits) / len(grams)
             if share > best[index].share:
                 best[index] = Overlap(problem_id, part, share, _longest(hits) + n - 1, name)
     return sorted(best, key=lambda found: -found.share)
 
 
-def _parts(problems: Sequence[GuardProblem], n: int) -> list[tuple[str, str, list[Gram]]]:
-    """Problem, part and n-grams without boilerplate, of every part that has any."""
+def _parts(
+    problems: Sequence[GuardProblem], n: int
+) -> list[tuple[str, str, list[tuple[int, Gram]]]]:
+    """Problem, part, and the part's n-grams without boilerplate, each with its place."""
     parts = [
         (problem.problem_id, part, _grams(words(text), n))
         for problem in problems
@@ -87,7 +89,7 @@ def _parts(problems: Sequence[GuardProblem], n: int) -> list[tuple[str, str, lis
     owners = Counter(pair for name, _, grams in parts for pair in {(gram, name) for gram in grams})
     items = Counter(gram for gram, _ in owners)
     return [
-        (name, part, [gram for gram in grams if items[gram] < COMMON_ITEMS])
+        (name, part, [each for each in enumerate(grams) if items[each[1]] < COMMON_ITEMS])
         for name, part, grams in parts
     ]
 
@@ -96,10 +98,11 @@ def _grams(tokens: Sequence[str], n: int) -> list[Gram]:
     return [tuple(tokens[at : at + n]) for at in range(len(tokens) - n + 1)]
 
 
-def _longest(hits: Sequence[bool]) -> int:
-    """Length of the longest run of hits."""
+def _longest(places: Sequence[int]) -> int:
+    """Length of the longest run of neighbouring places, given in order."""
     longest = run = 0
-    for hit in hits:
-        run = run + 1 if hit else 0
-        longest = max(longest, run)
+    before = -1
+    for place in places:
+        run = run + 1 if place == before + 1 else 1
+        before, longest = place, max(longest, run)
     return longest

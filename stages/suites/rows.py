@@ -88,7 +88,7 @@ def _objects(text: str, path: Path) -> list[Row]:
             raise GuardError(f"{path}: entry {bad} is not an object. Fetch the file again.")
         return rows
     try:
-        return list(jsonlines.Reader(text.splitlines()).iter(type=dict, skip_empty=True))
+        return list(jsonlines.Reader(text.split("\n")).iter(type=dict, skip_empty=True))
     except jsonlines.InvalidLineError as error:
         raise GuardError(
             f"{path}, line {error.lineno}: not a JSON object. Fetch the file again."
@@ -109,6 +109,7 @@ def _parquet(path: Path) -> list[Row]:
 def _download(hub: HubSet, revision: str) -> list[Row]:
     _require("datasets", f"{hub.dataset} comes from the hub")
     import datasets
+    from datasets.exceptions import DatasetsError
 
     rows: list[Row] = []
     try:
@@ -116,7 +117,7 @@ def _download(hub: HubSet, revision: str) -> list[Row]:
             for split in hub.splits:
                 part = datasets.load_dataset(hub.dataset, config, split=split, revision=revision)
                 rows += [dict(row) for row in part]
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         raise GuardError(
             f"{hub.dataset} at {revision} can't be had: {str(error).splitlines()[0]:.200} Online, "
             f"check the name and the commit at https://huggingface.co/datasets/{hub.dataset}; "

@@ -113,7 +113,7 @@ def parse(latex: str) -> Any:
     )
 
     config = ConversionConfig(lowercase_symbols=False)
-    found = latex2sympy(latex, normalization_config=None, conversion_config=config)
+    found: Any = latex2sympy(latex, normalization_config=None, conversion_config=config)
     found = found.doit()
     imaginary = [symbol for symbol in found.free_symbols if str(symbol) == "i"]
     return found.subs(dict.fromkeys(imaginary, sympy.I))

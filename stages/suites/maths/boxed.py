@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])\s*")
-_PHRASE = re.compile(
-    r"(?:the\s+)?(?:final\s+answer|answer)\s*(?:is|:)\s*:?\s*(?P<answer>[^\n]+)", re.IGNORECASE
-)
+_PHRASE = re.compile(r"\banswer\s*(?:is|:)\s*:?", re.IGNORECASE)
 _CLOSERS = re.compile(r"\.?\s*I hope it is correct\.?.*$", re.IGNORECASE)
 
 
@@ -35,7 +33,8 @@ def stated_answer(text: str) -> str | None:
     found = list(_PHRASE.finditer(text))
     if not found:
         return None
-    return _CLOSERS.sub("", found[-1]["answer"]).strip().strip("*").strip() or None
+    line = text[found[-1].end() :].lstrip("* ").split("\n")[0]
+    return _CLOSERS.sub("", line).strip().strip("*").strip() or None
 
 
 def _braces(text: str, start: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
@@ -46,7 +47,7 @@ def _entry_point(code: str, asserts: Sequence[str], where: str) -> str:
     try:
         defined = [
             node.name
-            for node in ast.parse(code).body
+            for node in _parsed(code).body
             if isinstance(node, ast.FunctionDef | ast.ClassDef)
         ]
         called = Counter(name for line in asserts for name in _called(line))
@@ -64,6 +65,14 @@ def _entry_point(code: str, asserts: Sequence[str], where: str) -> str:
 def _called(line: str) -> set[str]:
     return {
         node.func.id
-        for node in ast.walk(ast.parse(line))
+        for node in ast.walk(_parsed(line))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
+
+
+def _parsed(code: str) -> ast.Module:
+    """The program's tree; its stray backslashes ("\\w") are the data set's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=SyntaxWarning)
+        warnings.simplefilter("ignore", category=DeprecationWarning)
+        return ast.parse(code)

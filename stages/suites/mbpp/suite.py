@@ -35,9 +35,7 @@ class Mbpp:
 
     def __init__(self, rows: Sequence[Row], subset: str) -> None:
         """Problems from the published rows; GuardError when one is missing or broken."""
-        if subset not in COUNTS:
-            names = " or ".join(COUNTS)
-            raise GuardError(f"subset {subset!r} of mbpp doesn't exist; use {names}.")
+        _check_subset(subset)
         problems = [read_problem(row, f"MBPP row {n}") for n, row in enumerate(rows, 1)]
         self._problems = sorted(problems, key=lambda problem: int(problem.problem_id))
         check_count({p.problem_id for p in self._problems}, COUNTS[subset], f"MBPP {subset}")
@@ -45,6 +43,7 @@ class Mbpp:
     @classmethod
     def load(cls, params: GuardParams) -> Mbpp:
         """The guard that ``params`` describe."""
+        _check_subset(params.subset)
         hub = HubSet(DATASET, (params.subset,), SPLITS)
         return cls(load_rows(params.path, hub, params.revision), params.subset)
 
@@ -94,3 +93,9 @@ class Mbpp:
 def _shot(problem: GuardProblem) -> str:
     asked = TASK.format(prompt=problem.prompt, tests="\n".join(problem.shown))
     return f"{asked}[BEGIN]\n"
+
+
+def _check_subset(subset: str) -> None:
+    if subset not in COUNTS:
+        names = " or ".join(COUNTS)
+        raise GuardError(f"subset {subset!r} of mbpp doesn't exist; use {names}.")
