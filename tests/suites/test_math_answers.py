@@ -85,11 +85,34 @@ def test_every_real_answer_equals_itself_and_no_other_one(same: AlgebraWorker) -
     assert [pair for pair in pairs if is_equal(pair[0], pair[1], same)] == []
 
 
+def test_every_real_answer_is_known_in_other_spellings_and_not_with_another_digit(
+    same: AlgebraWorker,
+) -> None:
+    for problem in open_guard(real_params("maths", "level2")).problems():
+        truth = problem.answer
+        for spelled in (
+            f"$ {truth} $",
+            rf"\({truth}\).",
+            truth.replace(r"\frac", r"\dfrac").replace("(", r"\left(").replace(")", r"\right)"),
+            truth.replace(r"\text", r"\mathrm").replace("^\\circ", r"^{\circ}"),
+            re.sub(r"\\!|\\,", "", truth).replace("-", "\N{MINUS SIGN}"),
+            re.sub(r"(?<=[-+=])|(?=[-+=])", " ", truth),
+        ):
+            assert is_equal(spelled, truth, same), (spelled, truth)
+        other = re.sub(r"\d(?=\D*$)", lambda found: str((int(found[0]) + 1) % 10), truth)
+        if other != truth:
+            assert not is_equal(other, truth, same), (other, truth)
+            assert not is_equal(truth, other, same), (truth, other)
+
+
 def test_what_costs_too_much_is_given_up_and_the_next_question_answered(
     same: AlgebraWorker,
 ) -> None:
     before = same.given_up
-    assert not is_equal(r"8^{8^{8^{8^{8}}}}", r"\sqrt{7}", same)
+    for tower in (r"8^{8^{8^{8^{8}}}}", "(9!)!", r"\sqrt{5}^{99999}"):
+        assert not is_equal(tower, r"\sqrt{7}", same), tower
+    assert same.given_up == before
+    assert not is_equal(r"\binom{99999999}{44444444}", r"\sqrt{7}", same)
     assert same.given_up == before + 1
     assert is_equal(r"\sqrt{12}", r"2\sqrt{3}", same)
 

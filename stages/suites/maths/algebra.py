@@ -17,6 +17,8 @@ TOLERANCE = "1e-40"
 MEMORY_MB = 2048
 POINTS = ("7/5", "-13/11", "29/17", "-3/7", "41/19", "8/3")
 MIN_POINTS = 3
+MAX_POWER = 10_000
+MAX_FACTORIAL = 1000
 
 
 def same_expression(answer: Any, truth: Any) -> bool:
@@ -114,9 +116,26 @@ def parse(latex: str) -> Any:
 
     config = ConversionConfig(lowercase_symbols=False)
     found: Any = latex2sympy(latex, normalization_config=None, conversion_config=config)
+    _check_size(found)
     found = found.doit()
     imaginary = [symbol for symbol in found.free_symbols if str(symbol) == "i"]
     return found.subs(dict.fromkeys(imaginary, sympy.I))
+
+
+def _check_size(expression: Any) -> None:
+    """ValueError for towers of powers and large factorials, which nobody's answer needs."""
+    import sympy
+
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, sympy.Pow):
+            within = list(sympy.preorder_traversal(node.exp))
+            tower = any(isinstance(n, sympy.Pow) and n.exp.is_integer for n in within)
+            if tower or any(n.is_Integer and abs(n) > MAX_POWER for n in within):
+                raise ValueError(f"{node} is too large to compute")
+        if isinstance(node, sympy.factorial):
+            argument: Any = node.args[0]
+            if not argument.is_Symbol and not (argument.is_Integer and argument <= MAX_FACTORIAL):
+                raise ValueError(f"{node} is too large to compute")
 
 
 def decide(request: dict[str, str]) -> bool:

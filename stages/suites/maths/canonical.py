@@ -65,19 +65,23 @@ _REPLACED: tuple[tuple[str, str], ...] = (
 )
 _RULES = tuple((re.compile(pattern), new) for pattern, new in _REPLACED)
 _SPACED = re.compile(r"(?<![\d,.])\d{1,3}(?:[~ ]\d{3})+(?![\d])")
+_END = re.compile(r"(?<=[^\\])\s*[.;]$")
 _ARGUMENT = re.compile(r"\s*(\\[a-zA-Z]+|\d+|[a-zA-Z])")
 
 
 def canonical(text: str, limit: int | None = MAX_LENGTH) -> str:
     """``text`` in the one spelling; at most ``limit`` characters of it are looked at."""
     text = _unicode(text[:limit]).strip()
-    text = _undelimited(text)
+    text = _undelimited(_END.sub("", text))
     for pattern, new in _RULES:
         text = pattern.sub(new, text)
     text = _arguments(text)
     text = _SPACED.sub(lambda found: re.sub(r"[~ ]", "", found[0]), text).replace("~", " ")
     text = " ".join(text.split())
-    return re.sub(r"(?<=[^\\])[.;]$", "", text).strip()
+    text = _END.sub("", text).strip()
+    while text.startswith("{") and closing(text, 0) == len(text) - 1:
+        text = text[1:-1].strip()
+    return text
 
 
 def closing(text: str, start: int) -> int:
@@ -123,8 +127,8 @@ def _undelimited(text: str) -> str:
     """Without the marks that open and close a formula, or make text bold in Markdown."""
     for opening, close in (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         inside = text[len(opening) : -len(close)]
-        long = len(text) > len(opening) + len(close)
-        if long and text.startswith(opening) and text.endswith(close) and opening not in inside:
+        whole = text.startswith(opening) and text.endswith(close) and bool(inside)
+        if whole and opening not in inside.replace("\\$", ""):
             text = inside.strip()
     return text
 

@@ -31,7 +31,8 @@ def literal(text: str) -> Fraction | None:
     sign = 1
     while text[:1] in ("+", "-"):
         sign, text = (-sign if text[0] == "-" else sign), text[1:].strip()
-    while text.startswith("(") and text.endswith(")") and text.count("(") == 1:
+    # In brackets a comma separates coordinates.
+    while text.startswith("(") and text.endswith(")") and text.count("(") == 1 and "," not in text:
         value = literal(text[1:-1])
         return None if value is None else sign * value
     for read in (_decimal, _mixed, _ratio, _scientific):

@@ -207,7 +207,7 @@ def _list(text: str, depth: int) -> Group | None:
         text = text[len(r"\text{") : -1]
     elif not (r"\text" not in text and _is_words(text)):
         text = _AND.sub(",", text)
-    parts = [part for part in _split(text, _COMMA) if part.strip()]
+    parts = [part for part in _split(text, _LIST_COMMA) if part.strip()]
     if len(parts) < 2:
         return None
     return Group("list", tuple(_read(part, depth) for part in parts))
@@ -237,6 +237,7 @@ def _equation(text: str, depth: int) -> Equation | None:
 
 
 _COMMA = re.compile(r"[,;]")
+_LIST_COMMA = re.compile(r"(?<!\d),|,(?!\d{3}(?!\d))|;")
 
 
 def _split(text: str, pattern: re.Pattern[str]) -> list[str]:
