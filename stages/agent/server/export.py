@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.agent.server.errors import ServerConfigError
-from stages.records import write_json
+from stages.records import write_atomic, write_json
 
 SENTENCE = "def total(entries):\n    return max(entries)  # 17 apples\n\nopen ledger.py 10 40\n"
 """Says by its token ids whether two tokenizers are the same."""
@@ -93,7 +93,7 @@ def _merged(model: Any, config: Any, state: Mapping[str, Any]) -> Any:
 def _save_as_llama(model: Any, copy: Path) -> None:
     """Overwrite the copy's config and weights by the same function as a Llama (Qwen2 only)."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     config = model.config
     if config.model_type != "qwen2" or config.use_sliding_window:
@@ -117,5 +117,5 @@ def _save_as_llama(model: Any, copy: Path) -> None:
         tensors[name] = torch.zeros(weight.shape[0], dtype=weight.dtype)
     for path in copy.glob("*.safetensors*"):
         path.unlink()
-    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    write_atomic(copy / "model.safetensors", save(tensors, metadata={"format": "pt"}))
     write_json(copy / "config.json", values)
