@@ -1,0 +1,123 @@
+"""Before any model runs: a task is sound, three times over, or isn't used (checks 1 and 2)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stages.records import Task, canonical_json, from_dict, read_json, sha256_text, write_json
+from stages.suites.swe_bench_cl.executor import Executor, HarnessError, run_tests
+from stages.suites.swe_bench_cl.grading import judge, require_swebench
+from stages.suites.swe_bench_cl.params import SweBenchError
+
+
+@dataclasses.dataclass(frozen=True)
+class GoldCheck:
+    """What the gold check found of one task."""
+
+    instance_id: str
+    sound: bool
+    """the base fails every FAIL_TO_PASS test, the gold patch passes all, each time"""
+    reason: str
+    """why it isn't sound; empty when it is"""
+    runs: int
+    """times that the gold patch ran"""
+    never: tuple[str, ...]
+    """PASS_TO_PASS tests that hold a path of their maker's machine and never appear here"""
+    tree: str
+    """Git's hash of the base tree; empty when the repository couldn't be had"""
+
+
+def gold_check(executor: Executor, task: Task, runs: int, cache: Path) -> GoldCheck:
+    """Check one task, or return what an equal check found before.
+
+    ``cache``: folder of earlier checks, by the hash of everything that they depend on. What
+    fails on our side raises HarnessError and is never kept.
+    """
+    require_swebench()
+    if not (task.test_patch and task.FAIL_TO_PASS):
+        raise SweBenchError(
+            f"{task.instance_id} has no tests, so there is nothing to check its patch by. Give a "
+            "file with the complete rows of SWE-bench Verified as swe_bench_cl.path."
+        )
+    content = canonical_json([dataclasses.asdict(task), executor.identity(task), runs])
+    path = cache / f"gold-{sha256_text(content)[:24]}.json"
+    if path.is_file():
+        return from_dict(GoldCheck, read_json(path), str(path), "Delete the file.")
+    found = _check(executor, task, runs)
+    write_json(path, dataclasses.asdict(found))
+    return found
+
+
+def gold_checks(
+    executor: Executor, tasks: Iterable[Task], runs: int, cache: Path
+) -> dict[str, GoldCheck]:
+    """Instance id -> its check; a harness error makes a task unsound for now and names why."""
+    found = {}
+    for task in tasks:
+        try:
+            found[task.instance_id] = gold_check(executor, task, runs, cache)
+        except HarnessError as error:
+            found[task.instance_id] = GoldCheck(
+                task.instance_id, False, f"harness error: {error}", 0, (), ""
+            )
+    return found
+
+
+def summary(checks: Mapping[str, GoldCheck]) -> dict[str, object]:
+    """``runs``, ``tasks`` (sound ids) and ``failed`` (id -> why): what check 2 reads."""
+    return {
+        "runs": min((check.runs for check in checks.values() if check.sound), default=0),
+        "tasks": [name for name, check in checks.items() if check.sound],
+        "failed": {name: check.reason for name, check in checks.items() if not check.sound},
+    }
+
+
+def _check(executor: Executor, task: Task, runs: int) -> GoldCheck:
+    with executor.session(task) as session:
+        tree = session.tree
+    parser = executor.log_parser(task)
+    base = judge(task, run_tests(executor, task, ""), parser)
+    after = [judge(task, run_tests(executor, task, task.patch), parser) for _ in range(runs)]
+    # A test that no run shows at all, and whose name holds an absolute path, belongs to the
+    # machine that listed it; any other test that doesn't pass makes the task unsound.
+    seen = [{name for name, passed in report.tests.items() if passed} for report in (base, *after)]
+    never = tuple(
+        name for name in task.PASS_TO_PASS if _has_path(name) and not any(name in s for s in seen)
+    )
+    reason = _reason(task, base.tests, [report.tests for report in after], set(never))
+    if reason == "" or any(report.tests for report in after):
+        detail = ""
+    else:
+        detail = f" ({after[0].detail})" if after[0].detail else ""
+    return GoldCheck(task.instance_id, not reason, reason + detail, runs, never, tree)
+
+
+def _reason(
+    task: Task,
+    base: Mapping[str, bool],
+    after: list[Mapping[str, bool]],
+    never: set[str],
+) -> str:
+    """Why the task isn't sound; empty when it is."""
+    for name in task.FAIL_TO_PASS:
+        if base.get(name, False):
+            return f"{name} passes without the patch"
+    counted = [n for n in (*task.FAIL_TO_PASS, *task.PASS_TO_PASS) if n not in never]
+    for run, tests in enumerate(after, start=1):
+        for name in counted:
+            if not tests.get(name, False):
+                return f"{name} fails with the gold patch, run {run}"
+    return ""
+
+
+def _has_path(name: str) -> bool:
+    """Whether a test's parameters hold an absolute path of at least two folders.
+
+    >>> _has_path("test_a.py::test_b[/home/me/x.py]"), _has_path("test_a.py::test_b[http://x/y]")
+    (True, False)
+    """
+    _, _, parameters = name.partition("[")
+    words = parameters.replace("]", " ").replace("-", " ").split()
+    return any(word.startswith("/") and word.count("/") >= 2 and word[1] != "/" for word in words)

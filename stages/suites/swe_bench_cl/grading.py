@@ -1,0 +1,132 @@
+"""The log of a test run as an outcome: swebench's parsers and report, our outcome types on top."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.records import Outcome, Task
+from stages.suites.swe_bench_cl.executor import Executor, HarnessError, TestRun, run_tests
+from stages.suites.swe_bench_cl.params import SweBenchError
+
+GOOD, BAD = frozenset({"PASSED", "XFAIL"}), frozenset({"FAILED", "ERROR"})
+OUTCOMES = {
+    "timeout": Outcome.TIMEOUT,
+    "killed": Outcome.UNRESOLVED,
+    "patch_refused": Outcome.AGENT_ERROR,
+    "build_failed": Outcome.UNRESOLVED,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What grading found of one patch."""
+
+    instance_id: str
+    outcome: Outcome
+    tests: Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    """FAIL_TO_PASS and PASS_TO_PASS test -> whether it passed; empty when none ran"""
+    never: tuple[str, ...] = ()
+    """PASS_TO_PASS tests left out, since they can't pass on any machine but their maker's"""
+    detail: str = ""
+    """why, where the tests don't say it"""
+
+
+def grade(executor: Executor, task: Task, patch: str, never: Collection[str] = ()) -> Report:
+    """Run and judge a patch. What fails on our side is a harness error, never the agent's failure.
+
+    ``never``: PASS_TO_PASS tests that the task's gold check found impossible.
+    """
+    require_swebench()
+    if not patch.strip():
+        return Report(task.instance_id, Outcome.EMPTY_PATCH, never=tuple(never))
+    try:
+        run = run_tests(executor, task, patch)
+        return judge(task, run, executor.log_parser(task), never)
+    except HarnessError as error:
+        return Report(task.instance_id, Outcome.HARNESS_ERROR, detail=str(error))
+
+
+def judge(task: Task, run: TestRun, parser: str, never: Collection[str] = ()) -> Report:
+    """The report of one run: resolved only when every test that counts passed."""
+    left_out = tuple(name for name in task.PASS_TO_PASS if name in never)
+    if run.ended != "complete":
+        return Report(task.instance_id, OUTCOMES[run.ended], never=left_out, detail=run.detail)
+    found = _report(task, run.log, parser, left_out)
+    if "tests_status" not in found:
+        reason = found.get("infra_failure_reason", "no test result in the log")
+        return Report(task.instance_id, Outcome.UNRESOLVED, never=left_out, detail=reason)
+    disputed = disputed_tests(run.log, parser)
+    tests = {
+        name: verdict == "success" and name not in disputed
+        for kind in ("FAIL_TO_PASS", "PASS_TO_PASS")
+        for verdict in ("failure", "success")
+        for name in found["tests_status"][kind][verdict]
+    }
+    resolved = found["resolved"] and bool(tests) and all(tests.values())
+    said_both = sorted(disputed.intersection(tests))
+    return Report(
+        task.instance_id,
+        Outcome.RESOLVED if resolved else Outcome.UNRESOLVED,
+        tests,
+        left_out,
+        f"{said_both[0]} is said to pass and to fail" if said_both else "",
+    )
+
+
+def disputed_tests(log: str, parser: str) -> set[str]:
+    """Tests that the log says both of: a patch that prints its own 'PASSED' lines is seen so.
+
+    The parsers keep the last status of a test; read backwards they keep the first.
+    """
+    last, first = statuses(log, parser), statuses(log, parser, backwards=True)
+    return {
+        name
+        for name in last.keys() & first.keys()
+        if {last[name], first[name]} & GOOD and {last[name], first[name]} & BAD
+    }
+
+
+def statuses(log: str, parser: str, backwards: bool = False) -> dict[str, str]:
+    """Test -> PASSED, FAILED, ERROR, SKIPPED or XFAIL, by swebench's parser of that name."""
+    from swebench.harness.log_parsers import PARSER_REGISTRY
+
+    body = log.split(">>>>> Start Test Output", 1)[-1].rsplit(">>>>> End Test Output", 1)[0]
+    lines = body.split("\n")
+    text = "\n".join(reversed(lines) if backwards else lines)
+    return PARSER_REGISTRY[parser](text, None)
+
+
+def require_swebench() -> None:
+    """SweBenchError unless the swebench package is here."""
+    if importlib.util.find_spec("swebench") is None:
+        raise SweBenchError(
+            "SWE-Bench-CL is graded by the swebench package, which isn't installed: "
+            "pip install 'swebench>=5.0,<6'."
+        )
+
+
+def _report(task: Task, log: str, parser: str, left_out: Collection[str]) -> dict[str, Any]:
+    from swebench.harness.grading import get_eval_report
+    from swebench.types import TestSpec
+
+    spec = TestSpec(
+        instance_id=task.instance_id,
+        image="",
+        eval_script_list=[],
+        repo=task.repo,
+        version=str(task.meta.get("version", "")),
+        FAIL_TO_PASS=list(task.FAIL_TO_PASS),
+        PASS_TO_PASS=[name for name in task.PASS_TO_PASS if name not in left_out],
+        log_parser=parser,
+        eval_type="pass_and_fail",
+    )
+    said = {"instance_id": task.instance_id, "model_name_or_path": "", "model_patch": "x"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.txt"
+        path.write_text(log, encoding="utf-8")
+        return get_eval_report(spec, said, str(path), True)[task.instance_id]
