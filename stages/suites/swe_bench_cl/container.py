@@ -100,7 +100,7 @@ class ContainerExecutor:
         with _api_errors():
             try:
                 return self.client.images.get(name)
-            except docker.errors.ImageNotFound:
+            except docker.errors.NotFound:  # Podman words it in its own way
                 if not self.params.pull:
                     raise HarnessError(
                         f"{task.instance_id}: image {name} isn't here. Run `docker pull {name}`, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -21,7 +22,7 @@ import pytest
 from stages.records import Outcome, Task
 from stages.suites.swe_bench_cl.container import ContainerExecutor
 from stages.suites.swe_bench_cl.executor import END, START
-from stages.suites.swe_bench_cl.grading import grade
+from stages.suites.swe_bench_cl.grading import Report, grade
 from stages.suites.swe_bench_cl.params import SweBenchError
 from tests.suites.swe_bench_cl.conftest import params
 
@@ -167,14 +168,9 @@ def engine(tmp_path: Path) -> Iterator[tuple[Engine, str]]:
         thread.join()
 
 
-def executor(socket: str, folder: Path, **changed: object) -> Iterator[ContainerExecutor]:
+def report_of(socket: str, folder: Path, **changed: object) -> Report:
     chosen = ContainerExecutor(params(folder, folder, socket=socket, **changed))
-    yield chosen
-    chosen.client.close()
-
-
-def report_of(socket: str, folder: Path, **changed: object) -> Any:
-    for chosen in executor(socket, folder, **changed):
+    with contextlib.closing(chosen.client):
         return grade(chosen, TASK, TASK.patch)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_the_future_is_found_and_stripped(shop: Shop, tmp_path: Path) -> None:
     assert future_traces(tmp_path, date) == []
     assert git(tmp_path, "rev-list", "--all", "--count") == "1"
     assert git(tmp_path, "status", "--porcelain") == ""
-    with pytest.raises(Exception, match="status 128"):
+    with pytest.raises(subprocess.CalledProcessError):
         git(tmp_path, "cat-file", "-e", shop.future)
 
 

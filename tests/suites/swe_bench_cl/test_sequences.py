@@ -126,7 +126,9 @@ def test_answers_in_the_issue_are_flagged(published: dict[str, list[Task]]) -> N
 
 def test_a_task_without_tests_is_refused_by_name(tmp_path: Path) -> None:
     bare = task_of(ROW | {"test_patch": None, "FAIL_TO_PASS": None}, "f, row 1")
-    with pytest.raises(SweBenchError, match="sympy__sympy-1 has no tests.*leave_out_without_tests"):
+    with pytest.raises(
+        SweBenchError, match=r"sympy__sympy-1 has no tests.*leave_out_without_tests"
+    ):
         runnable([bare])
     assert runnable([bare], leave_out=True) == []
     path = tmp_path / "rows.json"
@@ -158,7 +160,7 @@ def test_a_malformed_row_is_named(field: str, value: object, tmp_path: Path) -> 
 def test_a_row_twice_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text((json.dumps(ROW) + "\n") * 2)
-    with pytest.raises(SweBenchError, match="row 2: field 'instance_id'.*row 1"):
+    with pytest.raises(SweBenchError, match=r"row 2: field 'instance_id'.*row 1"):
         read_sequences(path)
 
 
