@@ -150,6 +150,9 @@ def connect(socket: str | None, timeout_s: float) -> Any:
 
     reasons = []
     for address in _addresses(socket):
+        if address.startswith("unix://") and not Path(address[len("unix://") :]).exists():
+            reasons.append(f"{address}: no such socket")
+            continue
         try:
             client = docker.DockerClient(base_url=address, timeout=int(timeout_s))
             client.ping()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
@@ -102,7 +103,9 @@ def run_tests(executor: Executor, task: Task, patch: str) -> TestRun:
             built = session.rebuild()
             if built.exit_code:
                 return TestRun("build_failed", built.output, built.output.strip()[-300:])
-        _bring_tests(session, task)
+        refused = _bring_tests(session, task)
+        if refused is not None:
+            return TestRun("patch_refused", "", refused)
         done = session.run(f"sh {session.put('tests.sh', session.test_script(task))}")
     if done.timed_out:
         return TestRun("timeout", done.output, "the tests ran past the limit")
@@ -117,26 +120,33 @@ def marked(command: str) -> str:
     return f'echo "{START}"\n{command}\ncode=$?\necho\necho "{END}"\necho "{EXIT_CODE}: $code"\n'
 
 
-def _bring_tests(session: Session, task: Task) -> None:
-    """Put the test patch's files to their base state, whatever was done to them, and patch them."""
+def _bring_tests(session: Session, task: Task) -> str | None:
+    """Put the test patch's files to their base state, whatever was done to them, and patch them.
+
+    Returns why that can't be done where the model's patch stands in the way; HarnessError where
+    the test patch doesn't fit the base commit itself.
+    """
     files = " ".join(shlex.quote(name) for name in sorted(set(TARGET.findall(task.test_patch))))
-    session.run(
-        f'for f in {files}; do rm -rf -- "$f"; git checkout -q HEAD -- "$f" 2>/dev/null; done'
+    reset = f'for f in {files}; do rm -rf -- "$f"; git checkout -q HEAD -- "$f" 2>/dev/null; done'
+    session.run(reset)
+    refused = _apply(session, "test.patch", task.test_patch, APPLY[:1])
+    if refused is None:
+        return None
+    session.run("git read-tree --reset -u HEAD && git clean -fdq")
+    if _apply(session, "test.patch", task.test_patch, APPLY[:1]) is None:
+        return "the patch stands in the way of the task's test files"
+    raise HarnessError(
+        f"{task.instance_id}: its test patch can't be applied to the base commit: {refused} "
+        "The row isn't of this commit: fetch the data set again."
     )
-    refused = _apply(session, "test.patch", task.test_patch)
-    if refused is not None:
-        raise HarnessError(
-            f"{task.instance_id}: its test patch can't be applied to the base commit: {refused} "
-            "The row isn't of this commit: fetch the data set again."
-        )
 
 
-def _apply(session: Session, name: str, patch: str) -> str | None:
+def _apply(session: Session, name: str, patch: str, ways: Sequence[str] = APPLY) -> str | None:
     """None when the patch was applied, else why not; an attempt that fails is undone."""
     path = session.put(name, patch if patch.endswith("\n") else f"{patch}\n")
     tree = session.run("git add -A && git write-tree").output.strip()
     last = ""
-    for way in APPLY:
+    for way in ways:
         done = session.run(f"{way} {path}")
         if done.exit_code == 0:
             return None
