@@ -39,7 +39,7 @@ MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 pytestmark = [
     pytest.mark.skipif(
         bool(MISSING),
-        reason=f"`transformers serve` needs {', '.join(MISSING)}: pip install transformers[serving]",
+        reason=f"needs {', '.join(MISSING)}: pip install transformers[serving]",
     ),
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
 ]
