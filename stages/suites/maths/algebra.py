@@ -128,7 +128,7 @@ def _check_size(expression: Any) -> None:
 
     for node in sympy.preorder_traversal(expression):
         if isinstance(node, sympy.Pow):
-            within = list(sympy.preorder_traversal(node.exp))
+            within: list[Any] = list(sympy.preorder_traversal(node.exp))
             tower = any(isinstance(n, sympy.Pow) and n.exp.is_integer for n in within)
             if tower or any(n.is_Integer and abs(n) > MAX_POWER for n in within):
                 raise ValueError(f"{node} is too large to compute")
