@@ -155,8 +155,16 @@ def _point_scripts_inside(folder: Path) -> None:
                 path.write_bytes(b"#!" + INSIDE.encode() + text[len(host) :])
 
 
+def told_version(task: Task) -> dict[str, str]:
+    """The version for setuptools-scm, which would look for tags; they are stripped (check 1)."""
+    version = str(task.meta.get("version", "")).removeprefix("v")
+    return {"SETUPTOOLS_SCM_PRETEND_VERSION": version} if version else {}
+
+
 def _run(command: Sequence[str], task: Task, what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | told_version(task), check=False
+    )
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-3:]
         raise SweBenchError(

@@ -47,12 +47,20 @@ class TestRun:
 class Session(Protocol):
     """A task's repository at its base commit, ready to run, without a network."""
 
-    root: str
-    """the repository's folder, as commands see it"""
-    scratch: str
-    """a writable folder that Git doesn't look at, as commands see it"""
-    tree: str
-    """Git's hash of the base tree"""
+    @property
+    def root(self) -> str:
+        """The repository's folder, as commands see it."""
+        ...
+
+    @property
+    def scratch(self) -> str:
+        """A writable folder that Git doesn't look at, as commands see it."""
+        ...
+
+    @property
+    def tree(self) -> str:
+        """Git's hash of the base tree."""
+        ...
 
     def run(self, command: str) -> Command:
         """Run a shell command in the repository's root; HarnessError when it can't be run."""

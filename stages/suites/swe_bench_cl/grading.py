@@ -93,7 +93,7 @@ def disputed_tests(log: str, parser: str) -> set[str]:
 
 def statuses(log: str, parser: str, backwards: bool = False) -> dict[str, str]:
     """Test -> PASSED, FAILED, ERROR, SKIPPED or XFAIL, by swebench's parser of that name."""
-    from swebench.harness.log_parsers import PARSER_REGISTRY
+    from swebench.harness.log_parsers import PARSER_REGISTRY  # pyright: ignore[reportMissingImports]
 
     body = log.split(">>>>> Start Test Output", 1)[-1].rsplit(">>>>> End Test Output", 1)[0]
     lines = body.split("\n")
@@ -111,8 +111,8 @@ def require_swebench() -> None:
 
 
 def _report(task: Task, log: str, parser: str, left_out: Collection[str]) -> dict[str, Any]:
-    from swebench.harness.grading import get_eval_report
-    from swebench.types import TestSpec
+    from swebench.harness.grading import get_eval_report  # pyright: ignore[reportMissingImports]
+    from swebench.types import TestSpec  # pyright: ignore[reportMissingImports]
 
     spec = TestSpec(
         instance_id=task.instance_id,

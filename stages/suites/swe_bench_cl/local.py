@@ -17,7 +17,13 @@ from stages.agent.sandbox.layout import make_layout
 from stages.agent.sandbox.pool import Pool
 from stages.agent.sandbox.worker import Worker
 from stages.records import Task, canonical_json, sha256_text
-from stages.suites.swe_bench_cl.environments import INSIDE, PREFIX, Environment, ensure
+from stages.suites.swe_bench_cl.environments import (
+    INSIDE,
+    PREFIX,
+    Environment,
+    ensure,
+    told_version,
+)
 from stages.suites.swe_bench_cl.executor import Command, HarnessError, marked
 from stages.suites.swe_bench_cl.params import SweBenchClParams
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of
@@ -34,6 +40,7 @@ class LocalSession:
 
     sandbox: Sandbox
     workspace: Path
+    task: Task
     spec: Spec
     tree: str
     root: str = "/workspace"
@@ -44,11 +51,9 @@ class LocalSession:
             "PATH": f"{PREFIX}/bin:{INSIDE}/bin:/usr/local/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": INSIDE,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "SETUPTOOLS_SCM_PRETEND_VERSION": "",
+            **told_version(self.task),
         } | dict(self.spec.variables)
-        pairs = [
-            f"export {name}={shlex.quote(value)}" for name, value in variables.items() if value
-        ]
+        pairs = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         done = self.sandbox.run_command("; ".join([*pairs, command]), self.workspace)
         if done.killed_by == "worker":
             raise HarnessError(f"{done.output} Run the same command again.")
@@ -106,7 +111,7 @@ class LocalExecutor:
             with (folder / ".git/info/exclude").open("a") as exclude:
                 exclude.write(f"/{SCRATCH}/\n")
             (folder / SCRATCH).mkdir()
-            session = LocalSession(sandbox, folder, spec, tree)
+            session = LocalSession(sandbox, folder, task, spec, tree)
             done = session.install()
             if done.exit_code:
                 raise HarnessError(

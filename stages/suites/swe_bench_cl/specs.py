@@ -84,6 +84,7 @@ def _pytest(*pins: str) -> Spec:
         pins + tuple(b for b in build if b.split("==")[0] not in names),
         "pytest -rA",
         "parse_log_pytest",
+        project="",  # the pins leave out what a version in development already asks for
     )
 
 
@@ -228,7 +229,7 @@ TABLE: dict[str, tuple[tuple[str, Spec], ...]] = {
     "pydata/xarray": (
         (
             "0.12 0.18 0.19 0.20 2022.03 2022.06 2022.09 2023.07 2024.05",
-            Spec("3.10", tuple(_XARRAY.split()), "pytest -rA", "parse_log_xarray"),
+            Spec("3.10", tuple(_XARRAY.split()), "pytest -rA", "parse_log_xarray", project=""),
         ),
     ),
     "pytest-dev/pytest": (
