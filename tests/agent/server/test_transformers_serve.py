@@ -106,7 +106,7 @@ def requests(adapter: str | None = None) -> list[Request]:
         path = str(task.meta["path"])
         opened = {"role": "tool", "content": suite.files(task)[path]}
         later = (*first, {"role": "assistant", "content": f"open {path}"}, opened)
-        found += [Request(chat, adapter, 0.0, 64, n, n) for chat in (first, later)]
+        found += [Request(chat, adapter, 0.0, 64, n, (n, len(chat))) for chat in (first, later)]
     return found
 
 
