@@ -16,11 +16,11 @@ from stages.lab.context import Lab, run_main
 from stages.lab.models import load_base
 from stages.lab.pool import run_jobs
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
-from stages.train_adapter.placebo import random_delta, shuffle_targets
+from stages.train_adapter.placebo import random_delta, shuffle
 from stages.train_adapter.settings import TrainSettings
 from stages.train_adapter.train import train
 
-ROOMS = ("train_adapter", "adapters", "lab", "agent")
+ROOMS = ("train_adapter", "adapters", "lab", "agent", "suites")
 RANDOM = "placebo_random"
 
 
@@ -94,8 +94,9 @@ def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
     settings, lora = settings_of(lab, place)
     source = _source(lab, place)
     examples = read_jsonl(source, Example)
+    dealt: dict[str, str] = {}
     if place.arm == "placebo_shuffled":
-        examples = shuffle_targets(examples, place.seed)
+        examples, dealt["shuffled"] = shuffle(examples, place.seed, lab.suite.name)
     model, tokenizer = base
     result = train(model, tokenizer, examples, settings, lora, progress=False)
     facts = {
@@ -111,6 +112,7 @@ def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
         "source_sha256": read_json(source.parent / "manifest.json")["source_sha256"],
         "first_loss": result.losses[0],
         "last_loss": result.losses[-1],
+        **dealt,
     }
     _save(lab, folder, result.state, lora, facts, dataclasses.asdict(result.certificate))
     write_json(folder / "losses.json", list(result.losses))
