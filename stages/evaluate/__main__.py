@@ -20,7 +20,7 @@ from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
 from stages.lab.models import local_model
 from stages.lab.pool import run_jobs
-from stages.lab.splits import Half, read_split
+from stages.lab.splits import Half, read_played, read_split
 from stages.params import ProceduralParams, guard_of
 from stages.records import Example, read_json, read_jsonl, write_jsonl
 
@@ -49,10 +49,9 @@ class Stage:
         """Longest cells first matter little here; the order is the registration's."""
         for world in self.lab.worlds:
             for split in self.lab.experiment.splits:
-                half = read_split(self.lab, world, split)
-                index = build_index(self.lab.suite, read_sessions(self.lab, world, half.train))
-                most = self.lab.experiment.evaluate.tasks
-                half = Half(half.train[:most], half.test[:most])
+                trained = read_split(self.lab, world, split).train
+                index = build_index(self.lab.suite, read_sessions(self.lab, world, trained))
+                half = read_played(self.lab, world, split)
                 self._require_same_source(world, split, index)
                 for seed in self.lab.experiment.seeds:
                     yield from self._conditions(world, split, half, index, seed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.lab.arms import PLACEBOS, arm_of, arms_of, format_of
 from stages.lab.context import Lab
-from stages.lab.splits import Half, read_split, read_tasks
+from stages.lab.splits import Half, read_played, read_split, read_tasks
 from stages.params import ProceduralParams, guard_of
 from stages.records import Example, Task, Trajectory, read_json, read_jsonl
 from stages.stats.checks.episodes import Episode, read_episode
@@ -77,6 +77,11 @@ class Record:
         return ((p, half) for p, half in self.halves.items() if p[0] in self.lab.worlds)
 
     @cached_property
+    def played(self) -> dict[tuple[str, str], Half]:
+        """(world, split) -> the tasks that every condition was evaluated on, own worlds only."""
+        return {place: read_played(self.lab, *place) for place, _ in self.own_halves()}
+
+    @cached_property
     def gold(self) -> dict[str, dict[str, Any]]:
         """What generate_splits wrote of the gold run; empty where it wrote nothing."""
         path = self.lab.folder("data/splits") / "gold.json"
@@ -96,7 +101,7 @@ class Record:
         for episode in self.episodes:
             if episode.condition == BASE:
                 by_world.setdefault(episode.world, []).append(episode)
-        for (world, split), tasks in self.own_halves():
+        for (world, split), tasks in self.played.items():
             wanted = {task.instance_id for task in (tasks.test if half == TEST else tasks.train)}
             chosen += [
                 dataclasses.replace(episode, split=split, half=half)

@@ -66,7 +66,7 @@ def all_reported(record: Record) -> Finding:
         if row.half == "test":
             cells[row.world, row.split, row.condition, row.seed] += 1
     expected = 0
-    for (world, split), half in record.own_halves():
+    for (world, split), half in record.played.items():
         due = len(half.test) * experiment.evaluate.repeats
         for condition in declared:
             for seed in experiment.seeds:

@@ -51,6 +51,16 @@ def test_24_a_cut_cell_is_caught(run: Path) -> None:
     assert "11 episodes" in runs.all_reported(read_record()).evidence["first_problem"]
 
 
+def test_24_what_was_limited_by_registration_is_complete(run: Path) -> None:
+    evaluate = dataclasses.replace(make_lab().experiment.evaluate, tasks=11)
+    for path in TESTED.glob("*-s?.jsonl"):
+        if path.stem.startswith(("guard", "retention")):
+            continue
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:11]))
+    assert runs.all_reported(read_record(make_lab(evaluate=evaluate))).status == "pass"
+    assert runs.all_reported(read_record()).status == "fail"
+
+
 def test_24_runs_and_adapters_that_nobody_declared_are_caught(run: Path) -> None:
     shutil.copy(TESTED / "aa-s0.jsonl", TESTED / "both-s0.jsonl")
     shutil.copytree(SKILL, SKILL.with_name("format_A-s0"))
