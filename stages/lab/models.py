@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,35 @@ def load_base(model: ModelParams) -> tuple[Any, Any]:
     tokenizer = load_tokenizer(model)
     folder = Path(model.path)
     dtype = getattr(torch, model.dtype)
-    weights = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
-    )
+    with quiet_libraries():
+        weights = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
     moved: Any = weights
     return moved.to(model.device).eval(), tokenizer
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """No progress bars of transformers inside, and of bitsandbytes errors only, also afterwards.
+
+    Its word of a kernel that isn't installed comes with the first import, whenever peft asks for
+    it; nothing here uses that kernel.
+    """
+    from transformers.utils import logging as bars
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    before = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            bars.enable_progress_bar()
 
 
 def load_tokenizer(model: ModelParams) -> Any:
@@ -60,9 +87,10 @@ def require_recorded_ids(tokenizer: Any, folder: Path) -> None:
 
 def local_model(model: ModelParams) -> Any:
     """The in-process backend over ``load_base``."""
+    weights, tokenizer = load_base(model)
+    # After load_base, which quietens what the import of peft in there says.
     from stages.agent.local import LocalConfig, LocalModel
 
-    weights, tokenizer = load_base(model)
     config = LocalConfig(
         threads=model.threads,
         max_batch=model.max_live,
