@@ -7,20 +7,9 @@ import random
 from pathlib import Path
 
 from stages.params import OrganismParams
-from stages.pretrain_base.corpus import SHARES, document, persistent_worlds
+from stages.pretrain_base.corpus import SHARES, corpus_digest, document, persistent_worlds
 from stages.pretrain_base.tokenizer import load_tokenizer, render
-from stages.records import read_json, sha256_file, sha256_text, write_atomic, write_json
-
-DIGEST_DOCUMENTS = 2_000
-
-
-def corpus_digest(params: OrganismParams) -> str:
-    """Hash of the diet's first documents: equal digests mean that a rebuild sees the same diet."""
-    worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    rng = random.Random(f"digest {params.seed}")
-    return sha256_text(
-        "\n".join(render(document(rng, worlds, 1.0)) for _ in range(DIGEST_DOCUMENTS))
-    )
+from stages.records import read_json, sha256_file, write_atomic, write_json
 
 
 def write_card(params: OrganismParams, folder: Path) -> None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import random
 
+from stages.params import OrganismParams
+from stages.pretrain_base.tokenizer import render
+from stages.records import sha256_text
 from stages.suites.microrepo import forms
 from stages.suites.microrepo.conventions import VALUES, fixed_line
 from stages.suites.microrepo.expert import Knowledge, Message, expert_session, issue_note
@@ -25,8 +28,11 @@ from stages.suites.microrepo.world import (
 )
 from stages.suites.procedural import corpus_document
 
-SHARES = {"session": 0.26, "noted": 0.42, "persistent": 0.14, "questions": 0.10, "code": 0.08}
+SHARES = {"session": 0.20, "noted": 0.28, "persistent": 0.09, "questions": 0.07, "code": 0.36}
 """Share of each kind of document in the full diet."""
+
+DIGEST_DOCUMENTS = 2_000
+"""Documents that the diet's digest reads."""
 
 WARM_UP_SHARES = {"session": 0.9, "noted": 0.1}
 """Short documents first: copying is learned sooner on them."""
@@ -58,6 +64,15 @@ def document(rng: random.Random, worlds: list[World], full: float) -> list[Messa
     else:
         issue = draw_issue(world, rng)
     return expert_session(world, issue, known, rng)
+
+
+def corpus_digest(params: OrganismParams) -> str:
+    """Hash of the diet's first documents: equal digests mean that a rebuild sees the same diet."""
+    worlds = persistent_worlds(params.persistent_worlds, params.seed)
+    rng = random.Random(f"digest {params.seed}")
+    return sha256_text(
+        "\n".join(render(document(rng, worlds, 1.0)) for _ in range(DIGEST_DOCUMENTS))
+    )
 
 
 def _notes(world: World, issue: Issue, rng: random.Random) -> tuple[Issue, ...]:

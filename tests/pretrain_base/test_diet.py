@@ -11,10 +11,9 @@ import torch
 
 from stages.lab.models import load_tokenizer
 from stages.params import load_params
-from stages.pretrain_base import card, corpus
+from stages.pretrain_base import corpus
 from stages.pretrain_base.batches import batches, pad
-from stages.pretrain_base.card import corpus_digest
-from stages.pretrain_base.corpus import SHARES, document, persistent_worlds
+from stages.pretrain_base.corpus import SHARES, corpus_digest, document, persistent_worlds
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.train import ASSISTANT, OTHER_WEIGHT, weighted_loss
 from stages.records import read_json
@@ -144,7 +143,7 @@ class Oracle(torch.nn.Module):
 
 
 def test_probe_watches_what_the_agent_copies_and_nothing_else(organism_tokenizer):
-    probe = make_probe(organism_tokenizer, "easy", 0, 6, 1)
+    probe = make_probe(organism_tokenizer, "easy", 0, 6, 2)
     for ids, targets in zip(probe.ids_BT.tolist(), probe.targets_BT.tolist(), strict=True):
         watched = [t for t in targets if t]
         assert all(t in (0, i) for i, t in zip(ids, targets, strict=True))
@@ -187,7 +186,7 @@ def test_the_model_was_made_from_this_diet():
 
 
 def test_the_digest_notices_a_changed_diet(params, monkeypatch):
-    monkeypatch.setattr(card, "DIGEST_DOCUMENTS", 40)
+    monkeypatch.setattr(corpus, "DIGEST_DOCUMENTS", 40)
     first = corpus_digest(params)
     assert first == corpus_digest(params)
     monkeypatch.setattr(corpus, "SHARES", {"session": 1.0})
