@@ -59,10 +59,10 @@ def test_a_suite_of_the_wrong_kind_is_refused(edited):
         open_lab("organism")
 
 
-def test_placebo_worlds_are_the_suites_next_and_come_along():
+def test_placebo_worlds_are_the_suites_choice_and_come_along():
     lab = small_lab(worlds=("oak_harbor", "iron_summit"))
-    assert lab.placebo_worlds == {"oak_harbor": "blue_mill", "iron_summit": "oak_harbor"}
-    assert lab.all_worlds == ("oak_harbor", "iron_summit", "blue_mill")
+    assert lab.placebo_worlds == {"oak_harbor": "wild_meadow", "iron_summit": "oak_harbor"}
+    assert lab.all_worlds == ("oak_harbor", "iron_summit", "wild_meadow")
     evaluate = dataclasses.replace(lab.experiment.evaluate, conditions=("base", "skill"))
     assert small_lab(evaluate=evaluate).all_worlds == ("oak_harbor",)
 
