@@ -1,4 +1,4 @@
-"""Checks 4 and 24, each with its mistake planted."""
+"""Checks 3, 4 and 24, each with its mistake planted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,33 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import pytest
+
 from stages.stats.checks import runs
 from tests.stats.checks.run_files import SKILL, TESTED, change_rows, make_lab, read_record
 
 BASELINE = Path("data/baseline/p1/oak_harbor-s0.jsonl")
+
+
+def test_3_harness_errors_are_caught_in_one_condition_alone(run: Path) -> None:
+    found = runs.few_harness_errors(read_record())
+    assert found.status == "pass" and found.evidence["harness_errors"] == 0
+    path = TESTED / "knowledge-s0.jsonl"
+    change_rows(path, lambda row: row["info"].update(outcome="harness_error", tests={}))
+    found = runs.few_harness_errors(read_record())
+    assert found.status == "fail" and found.evidence["worst_condition"] == "knowledge"
+    assert found.evidence["first_problem"].startswith("knowledge: 12 of 24 episodes")
+    assert found.evidence["share_lo"] < found.evidence["share"] == 12 / 144
+
+
+@pytest.mark.parametrize(("lost", "status"), [(2, "pass"), (3, "fail")])
+def test_3_the_limit_is_two_percent(run: Path, lost: int, status: str) -> None:
+    record = read_record()
+    base = [episode for episode in record.episodes if episode.condition == "base"]
+    many = [dataclasses.replace(base[0], instance_id=str(n)) for n in range(100)]
+    many[:lost] = [dataclasses.replace(e, outcome="harness_error") for e in many[:lost]]
+    vars(record)["episodes"] = tuple(many)
+    assert runs.few_harness_errors(record).status == status
 
 
 def test_4_one_run_under_two_names_is_caught(run: Path) -> None:
