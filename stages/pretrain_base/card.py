@@ -42,5 +42,6 @@ def _card(params: OrganismParams, folder: Path) -> str:
         f"token of search, open and edit right: no convention {last['easy_sessions']:.0%}; one "
         f"convention, in the notes {last['medium_noted_sessions']:.0%}; two "
         f"{last['hard_noted_sessions']:.0%} (128 sessions each). `training.json` has the course. "
-        "How it behaves as an agent, with intervals, is measured by the experiment `organism`.\n"
+        "How it behaves as an agent is measured by the experiment `organism`: `models/README.md` "
+        "has its bars, with intervals.\n"
     )
