@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from stages.agent.actions import ActionError, parse_action
+from stages.lab.places import examples_file
 from stages.records import Example, Task
 from stages.stats.checks.check import Finding, absent, allowed, judged
 from stages.stats.checks.record import Record
@@ -128,7 +129,7 @@ def enough_examples(record: Record) -> Finding:
         facts = record.results.facts.get(adapter.name, {})
         if "examples" not in facts:
             continue  # drawn at random, or missing: check 24 names those
-        there = sizes[record.source(adapter.world, adapter.split, adapter.arm)]
+        there = sizes[examples_file(record.lab, adapter.world, adapter.split, adapter.arm)]
         counts.append(there)
         if facts["examples"] != there:
             problems.append(f"{adapter.name}: trained on {facts['examples']}, the file has {there}")
