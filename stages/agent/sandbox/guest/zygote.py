@@ -41,6 +41,7 @@ class Zygote:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
+        settings["memory_free"] = supervise.free_memory(settings)
         takers, givers = _in_scratch_fork(guards.frame_users)
         for name in PRELOADED:
             importlib.import_module(name)
