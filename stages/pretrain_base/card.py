@@ -7,18 +7,27 @@ import random
 from pathlib import Path
 
 from stages.params import OrganismParams
-from stages.pretrain_base.corpus import SHARES, corpus_digest, document, persistent_worlds
+from stages.pretrain_base.corpus import (
+    DIETS,
+    FULL,
+    SHARES,
+    corpus_digest,
+    document,
+    persistent_worlds,
+)
 from stages.pretrain_base.tokenizer import load_tokenizer, render
 from stages.records import read_json, sha256_file, write_atomic, write_json
+
+STAGES = ("warm_up", "early", "full")
 
 
 def write_card(params: OrganismParams, folder: Path) -> None:
     """Write ``tokenizer_check.json``, ``diet.json`` and ``README.md`` into the model's folder."""
     tokenizer = load_tokenizer(folder)
     rng = random.Random("tokenizer check")
-    text = render(document(rng, persistent_worlds(2, params.seed), 1.0))
+    text = render(document(rng, persistent_worlds(2, params.seed), FULL))
     write_json(folder / "tokenizer_check.json", {"text": text, "ids": tokenizer(text)["input_ids"]})
-    diet = {"shares": SHARES, "corpus_sha256": corpus_digest(params)}
+    diet = {"shares": dict(zip(STAGES, DIETS, strict=True)), "corpus_sha256": corpus_digest(params)}
     write_json(folder / "diet.json", {**diet, "params": dataclasses.asdict(params)})
     write_atomic(folder / "README.md", _card(params, folder))
 
@@ -35,7 +44,8 @@ def _card(params: OrganismParams, folder: Path) -> str:
         "microrepo) and on generated code problems (suite procedural). It speaks the agent's tool "
         "protocol, copies, uses notes in its context, and knows nothing of the held-out worlds. "
         "It is a model organism for experiments, not a model for work.\n\n"
-        f"Diet by documents: {shares}. Trivia and mathematics are not in this version's diet.\n\n"
+        f"Diet by documents, in its last stage: {shares}. Trivia and mathematics are not in this "
+        "version's diet.\n\n"
         f"Weights: sha256 {sha256_file(folder / 'model.safetensors')}\n\n"
         f"| parameter | value |\n| --- | --- |\n{rows}\n\n"
         "Teacher-forced copying on unseen worlds after training, share of sessions with every "

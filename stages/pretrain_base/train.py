@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from stages.params import OrganismParams
 from stages.pretrain_base import checkpoint
 from stages.pretrain_base.batches import batches
-from stages.pretrain_base.corpus import corpus_digest, document, persistent_worlds
+from stages.pretrain_base.corpus import FULL, corpus_digest, document, persistent_worlds
 from stages.pretrain_base.model import new_model, optimizers
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.tokenizer import load_tokenizer, render, train_tokenizer
@@ -38,7 +38,7 @@ def build_tokenizer(params: OrganismParams) -> PreTrainedTokenizerFast:
     """Train the tokenizer on a sample of the full diet."""
     rng = random.Random(f"tokenizer {params.seed}")
     worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    texts = (render(document(rng, worlds, 1.0)) for _ in range(TOKENIZER_DOCUMENTS))
+    texts = (render(document(rng, worlds, FULL)) for _ in range(TOKENIZER_DOCUMENTS))
     return train_tokenizer(texts, params.vocab_size)
 
 
@@ -125,8 +125,7 @@ def _batches(
     worlds = persistent_worlds(params.persistent_worlds, params.seed)
     batch_tokens = params.batch_tokens // params.workers
     seed = f"diet {params.seed} {rank}"
-    # A little more than the share, so that no worker runs dry before the others.
-    return batches(tokenizer, worlds, seed, batch_tokens, share * 2, params.curriculum / 2)
+    return batches(tokenizer, worlds, seed, batch_tokens, share, params.curriculum)
 
 
 def _in_step(
