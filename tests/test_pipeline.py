@@ -13,9 +13,7 @@ PARAMS = load_params(ROOT / "params.yaml")
 
 
 def test_every_experiment_is_in_the_pipeline_with_its_own_suite() -> None:
-    declared = {
-        name: item["suite"] for name, item in STAGES["generate_splits"]["foreach"].items()
-    }
+    declared = {name: item["suite"] for name, item in STAGES["generate_splits"]["foreach"].items()}
     assert declared == {
         name: experiment.suite or PARAMS.suite for name, experiment in PARAMS.experiments.items()
     }

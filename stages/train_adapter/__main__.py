@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter, save_adapter
 from stages.adapters.lora import LoraSettings
-from stages.lab.arms import format_of
+from stages.lab.arms import examples_of, format_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.models import load_base
@@ -47,7 +48,7 @@ def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSetti
         batch_size=values.batch_size,
         warmup=values.warmup,
         max_length=lab.model.context_tokens,
-        min_examples=values.min_examples,
+        min_examples=examples_of(place.arm) or values.min_examples,
         allow_small=lab.experiment.kind == "pilot",
         beta=values.beta,
         threads=lab.model.threads,
@@ -68,7 +69,7 @@ def _trained(
 def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -> None:
     settings, lora = settings_of(lab, place)
     source = examples_file(lab, place.world, place.split, place.arm)
-    examples = read_jsonl(source, Example)
+    examples = few(read_jsonl(source, Example), place)
     dealt: dict[str, str] = {}
     if place.arm == "placebo_shuffled":
         examples, dealt["shuffled"] = shuffle(examples, place.seed, lab.suite.name)
@@ -93,6 +94,15 @@ def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -
     write_json(folder / "losses.json", list(result.losses))
     timings = Path("timings") / lab.name / f"train-{place.name.replace('/', '-')}.json"
     write_json(timings, {"seconds": result.seconds, "tokens": result.tokens})
+
+
+def few(examples: list[Example], place: AdapterPlace) -> list[Example]:
+    """As many examples as the arm's name says, drawn anew for each seed, in their own order."""
+    count = examples_of(place.arm)
+    if count is None or count >= len(examples):
+        return examples
+    drawn = random.Random(f"few {place.seed}").sample(range(len(examples)), count)
+    return [examples[index] for index in sorted(drawn)]
 
 
 def _random(

@@ -88,18 +88,6 @@ def derange(values: Sequence[Target], rng: random.Random) -> list[int]:
     return order
 
 
-def another_world(world: str, worlds: Sequence[str]) -> str:
-    """Whose sessions the placebo 'another world' trains on: the next world by name, cyclically.
-
-    The stage takes that world's training examples in their own order, as many as the adapter
-    under test had, so that amount, form and skill mix agree and only the facts are foreign.
-    """
-    others = sorted({*worlds, world})
-    if len(others) < 2:
-        raise ValueError(f"world {world!r} has no other world beside it to serve as placebo.")
-    return others[(others.index(world) + 1) % len(others)]
-
-
 def random_delta(state: Mapping[str, Tensor], lora: LoraSettings, seed: int) -> State:
     """An adapter of the same shapes, Gaussian, with the same norm of ΔW in every module."""
     generator = torch.Generator().manual_seed(seed)

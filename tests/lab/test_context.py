@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from stages.lab.arms import arm_of, arms_of, format_of
+from stages.lab.arms import arm_of, arms_of, examples_of, format_of
 from stages.lab.context import open_lab
 from stages.lab.models import load_tokenizer
 from stages.params import ParamsError
@@ -72,7 +72,12 @@ def test_arms_of_conditions():
     assert arm_of("skill") == arm_of("both") == "skill"
     assert arm_of("placebo_world") == "placebo_world"
     assert arm_of("format_C") == "format_C"
-    for wrong in ("skil", "placebo", "format_Z", "format_"):
+    assert (arm_of("skill_25"), examples_of("skill_25"), examples_of("skill")) == (
+        "skill_25",
+        25,
+        None,
+    )
+    for wrong in ("skil", "placebo", "format_Z", "format_", "skill_", "skill_0", "skill_2x"):
         with pytest.raises(ParamsError, match=f"{wrong!r} is not a condition"):
             arm_of(wrong)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from stages.agent.actions import ActionError, parse_action
+from stages.lab.arms import examples_of
 from stages.lab.places import examples_file
 from stages.records import Example, Task
 from stages.stats.checks.check import Finding, absent, allowed, judged
@@ -119,7 +120,8 @@ def _loss_problems(losses: Sequence[float]) -> list[str]:
 def enough_examples(record: Record) -> Finding:
     """Check 11: at least the registered minimum of different examples.
 
-    A pilot may train on fewer: the evidence says so, and the check warns instead of passing.
+    A pilot may train on fewer: the evidence says so, and the check warns instead of passing. An
+    arm whose registered name says how many (``skill_25``) must have just as many.
     """
     experiment = record.lab.experiment
     pilot, least = experiment.kind == "pilot", experiment.train.min_examples
@@ -130,10 +132,13 @@ def enough_examples(record: Record) -> Finding:
         if "examples" not in facts:
             continue  # drawn at random, or missing: check 24 names those
         there = sizes[examples_file(record.lab, adapter.world, adapter.split, adapter.arm)]
-        counts.append(there)
+        if (named := examples_of(adapter.arm)) is not None:
+            there = named
+        else:
+            counts.append(there)
         if facts["examples"] != there:
-            problems.append(f"{adapter.name}: trained on {facts['examples']}, the file has {there}")
-        if there < least:
+            problems.append(f"{adapter.name}: trained on {facts['examples']} of {there} examples")
+        if there < least and named is None:
             short.append(f"{adapter.name}: {there} examples, registered are {least}")
     if not counts:
         return absent("nothing is trained in this experiment")

@@ -83,6 +83,18 @@ def test_11_a_pilot_is_not_allowed_a_false_count(run: Path) -> None:
     assert found.status == "fail" and "trained on 300" in found.evidence["first_problem"]
 
 
+def test_11_an_arm_named_after_its_examples_has_just_as_many(run: Path) -> None:
+    record = read_record()
+    whole, few = record.adapters
+    few = dataclasses.replace(few, arm="skill_25")
+    vars(record)["adapters"] = [whole, few]
+    record.results.facts[few.name] = {"examples": 25}
+    assert training.enough_examples(record).status == "pass"
+    record.results.facts[few.name] = {"examples": 12}
+    found = training.enough_examples(record)
+    assert found.status == "fail" and "trained on 12 of 25" in found.evidence["first_problem"]
+
+
 def test_11_copies_of_one_example_are_no_examples(run: Path) -> None:
     change_rows(EXAMPLES, lambda row: row.update(example_id="one"))
     assert training.enough_examples(read_record()).evidence["fewest"] == 1
