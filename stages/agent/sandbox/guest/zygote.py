@@ -17,8 +17,9 @@ from . import confine, grading, guards, launch, linux, programs, supervise, wire
 # costs about 0.4 ms for each MiB that the zygote holds.
 PRELOADED = (
     *("bisect", "collections", "collections.abc", "contextlib", "copy", "enum", "fractions"),
-    *("functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "string"),
-    *("sys", "textwrap", "threading", "time", "traceback", "types", "typing"),
+    *("functools", "glob", "heapq", "importlib.util", "itertools", "json", "math", "operator"),
+    *("random", "re", "string", "sys", "textwrap", "threading", "time", "traceback", "types"),
+    "typing",
 )
 IN_EVERY_INTERPRETER = {"_collections_abc", "genericpath", "os", "posixpath", "site", "stat"}
 
