@@ -14,6 +14,7 @@ from stages.lab.models import load_tokenizer
 from stages.params import load_params
 from stages.pretrain_base import corpus
 from stages.pretrain_base.batches import batches, pad, stage_at
+from stages.pretrain_base.card import STAGES
 from stages.pretrain_base.corpus import (
     DIETS,
     FULL,
@@ -196,7 +197,7 @@ def test_the_model_was_made_from_this_diet():
     params = load_params(ROOT / "params.yaml").organism
     recorded = read_json(folder / "diet.json")
     assert recorded["corpus_sha256"] == corpus_digest(params)
-    assert list(recorded["shares"].values()) == list(DIETS)
+    assert recorded["shares"] == dict(zip(STAGES, DIETS, strict=True))
     assert Path(folder, "tokenizer_check.json").exists()
 
 
