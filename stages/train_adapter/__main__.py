@@ -97,12 +97,13 @@ def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -
 
 
 def few(examples: list[Example], place: AdapterPlace) -> list[Example]:
-    """As many examples as the arm's name says, drawn anew for each seed, in their own order."""
+    """As many different examples as the arm's name says, drawn anew for each seed, in order."""
     count = examples_of(place.arm)
-    if count is None or count >= len(examples):
+    if count is None:
         return examples
-    drawn = random.Random(f"few {place.seed}").sample(range(len(examples)), count)
-    return [examples[index] for index in sorted(drawn)]
+    different = list({example.example_id: example for example in examples}.values())
+    drawn = random.Random(f"few {place.seed}").sample(different, min(count, len(different)))
+    return sorted(drawn, key=different.index)
 
 
 def _random(

@@ -32,6 +32,11 @@ def test_other_arms_take_all() -> None:
     assert few(EXAMPLES[:9], place("skill_25")) == EXAMPLES[:9]
 
 
+def test_repeated_examples_count_once() -> None:
+    drawn = few([*EXAMPLES[:25], *EXAMPLES[:25]], place("skill_25"))
+    assert drawn == EXAMPLES[:25]
+
+
 def test_the_name_is_the_registered_minimum() -> None:
     lab = small_lab()
     assert settings_of(lab, place("skill_25"))[0].min_examples == 25
