@@ -52,7 +52,12 @@ def few_harness_errors(record: Record) -> Finding:
 
 
 def own_runs(record: Record) -> Finding:
-    """Check 4: no two files hold the same episodes, and outcomes follow from the recorded tests."""
+    """Check 4: no two files hold the same episodes, and outcomes follow from the recorded tests.
+
+    Conditions share their random numbers, so two adapters that know the same may say the same
+    throughout: only equal texts under one recorded adapter are one run (check 5 holds each file's
+    adapter against its certificate).
+    """
     problems = []
     files: dict[str, list[Episode]] = defaultdict(list)
     for episode in record.episodes:

@@ -48,6 +48,15 @@ def test_4_one_run_under_two_seeds_is_caught(run: Path) -> None:
     assert runs.own_runs(read_record()).status == "fail"
 
 
+def test_4_the_same_words_of_two_adapters_are_two_runs(run: Path) -> None:
+    shutil.copy(TESTED / "knowledge-s0.jsonl", TESTED / "skill-s0.jsonl")
+    change_rows(
+        TESTED / "skill-s0.jsonl",
+        lambda row: row["info"].update(condition="skill", adapter_hash="another"),
+    )
+    assert "skill-s0" not in str(runs.own_runs(read_record()).evidence)
+
+
 def test_4_rows_counted_twice_are_caught(run: Path) -> None:
     record = read_record()
     twice = [dataclasses.replace(r, condition="aa") for r in record.results.select("skill")]
