@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,18 +60,23 @@ def repro(clone: Path) -> Iterable[tuple[float, str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as run:
         assert run.stdout is not None
         last = ""
-        for line in run.stdout:
-            if line.startswith(f"Running stage '{EXPENSIVE}'"):
-                run.kill()
-                raise RuntimeError(
-                    f"{EXPENSIVE} isn't up to date in the last commit, and takes up to an hour. "
-                    "Run `make organism`, commit models/base and dvc.lock, then this again."
-                )
-            last = line.strip() or last
-            yield time.perf_counter() - began, line
+        try:
+            for line in run.stdout:
+                if line.startswith(f"Running stage '{EXPENSIVE}'"):
+                    raise RuntimeError(
+                        f"{EXPENSIVE} isn't up to date in the last commit, and takes up to an "
+                        "hour. Run `make organism`, commit models/base and dvc.lock, then this "
+                        "again."
+                    )
+                last = line.strip() or last
+                yield time.perf_counter() - began, line
+        except BaseException:  # DVC killed alone would leave its stage running
+            os.killpg(run.pid, signal.SIGKILL)
+            raise
     if run.returncode:
         raise RuntimeError(f"dvc repro {TARGET} failed in the clone: {last[-400:]}")
     yield time.perf_counter() - began, ""

@@ -133,6 +133,9 @@ class Example:
     step: int = -1
 
 
+MISSING = "{}: no such file. Run `dvc repro`, which writes it, or correct the path."
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text; NaN is a ValueError."""
     return json.dumps(
@@ -145,8 +148,12 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Hash of a file's bytes; RecordError when there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise RecordError(MISSING.format(path)) from None
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -191,9 +198,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecordError(
-            f"{path}: no such file. Run `dvc repro`, which writes it, or correct the path."
-        ) from None
+        raise RecordError(MISSING.format(path)) from None
     except json.JSONDecodeError as error:
         raise RecordError(
             f"{path}, line {error.lineno}: not valid JSON ({error.msg}). The file was cut or "
@@ -224,7 +229,7 @@ def read_jsonl(path: Path, kind: type[T]) -> list[T]:
     """
     remedy = "Delete the file and run `dvc repro`; if it is yours, mend that line."
     if not path.exists():
-        raise RecordError(f"{path}: no such file. Run `dvc repro`, or correct the path.")
+        raise RecordError(MISSING.format(path))
     with path.open("rb") as file, jsonlines.Reader(file) as reader:
         try:
             return [

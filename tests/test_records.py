@@ -24,6 +24,7 @@ from stages.records import (
     plain_errors,
     read_json,
     read_jsonl,
+    sha256_file,
     write_atomic,
     write_json,
     write_jsonl,
@@ -223,3 +224,8 @@ def test_a_user_error_is_one_paragraph_and_exit_status_1(
         raise UserError("params.yaml, line 3: unknown key.")
     assert exit_.value.code == 1
     assert capsys.readouterr().err == "error: params.yaml, line 3: unknown key.\n"
+
+
+def test_the_hash_of_a_missing_file_is_an_error_with_its_remedy(tmp_path):
+    with pytest.raises(RecordError, match=r"gone\.jsonl: no such file\. Run `dvc repro`"):
+        sha256_file(tmp_path / "gone.jsonl")

@@ -19,8 +19,9 @@ from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
 from stages.lab.models import local_model
+from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
-from stages.lab.splits import Half, read_split
+from stages.lab.splits import Half, read_played, read_split
 from stages.params import ProceduralParams, guard_of
 from stages.records import Example, read_json, read_jsonl, write_jsonl
 
@@ -49,10 +50,9 @@ class Stage:
         """Longest cells first matter little here; the order is the registration's."""
         for world in self.lab.worlds:
             for split in self.lab.experiment.splits:
-                half = read_split(self.lab, world, split)
-                index = build_index(self.lab.suite, read_sessions(self.lab, world, half.train))
-                most = self.lab.experiment.evaluate.tasks
-                half = Half(half.train[:most], half.test[:most])
+                trained = read_split(self.lab, world, split).train
+                index = build_index(self.lab.suite, read_sessions(self.lab, world, trained))
+                half = read_played(self.lab, world, split)
                 self._require_same_source(world, split, index)
                 for seed in self.lab.experiment.seeds:
                     yield from self._conditions(world, split, half, index, seed)
@@ -113,8 +113,7 @@ class Stage:
 
     def _retained(self, name: str, world: str, split: str, seed: int) -> Job:
         folder = self._folder(world, split, "skill", seed)
-        data = self.lab.folder("data/synthetic") / world / split
-        source = data / f"{self.lab.experiment.synthesis.skill_format}.jsonl"
+        source = examples_file(self.lab, world, split, "skill")
 
         def make(path: Path) -> None:
             examples = read_jsonl(source, Example)
@@ -146,7 +145,7 @@ class Stage:
         return self._with_adapter(folder, self.cells.job(name, key, ".jsonl", make))
 
     def _folder(self, world: str, split: str, arm: str, seed: int) -> Path:
-        return self.lab.folder("models/adapters") / world / split / f"{arm}-s{seed}"
+        return adapter_place(self.lab, world, split, arm, seed).path
 
     def _with_adapter(self, folder: Path | None, job: Job) -> Job:
         if folder is None:

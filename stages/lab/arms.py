@@ -1,16 +1,20 @@
 """Which adapter each condition is evaluated with.
 
 Conditions: ``base``, ``aa`` (base again, with other seeds) and ``knowledge`` use none; ``skill``
-and ``both`` the adapter of the registered skill format; ``placebo_*`` their own; ``format_A`` …
-``format_E`` the adapter of that format.
+and ``both`` the adapter of the registered skill format, ``skill_25`` one like it from 25 of its
+examples (any number); ``placebo_*`` their own; ``format_A`` … ``format_E`` the adapter of that
+format.
 """
 
 from __future__ import annotations
+
+import re
 
 from stages.params import Experiment, ParamsError
 
 FORMAT_ARMS = tuple(f"format_{letter}" for letter in "ABCDE")
 PLACEBOS = ("placebo_shuffled", "placebo_world", "placebo_random")
+FEW = re.compile(r"skill_([1-9]\d*)")
 WITHOUT_ADAPTER = ("base", "aa", "knowledge")
 WITH_NOTES = ("knowledge", "both")
 
@@ -21,12 +25,19 @@ def arm_of(condition: str) -> str | None:
         return None
     if condition in ("skill", "both"):
         return "skill"
-    if condition in PLACEBOS or condition in FORMAT_ARMS:
+    if condition in PLACEBOS or condition in FORMAT_ARMS or examples_of(condition):
         return condition
     raise ParamsError(
         f"evaluate.conditions: {condition!r} is not a condition. There are base, aa, knowledge, "
-        f"skill, both, {', '.join(PLACEBOS)} and format_A … format_E."
+        f"skill, both, skill_25 (or another number of examples), {', '.join(PLACEBOS)} and "
+        "format_A … format_E."
     )
+
+
+def examples_of(arm: str) -> int | None:
+    """How many examples an arm's name limits it to; None where it takes all."""
+    found = FEW.fullmatch(arm)
+    return int(found[1]) if found else None
 
 
 def arms_of(experiment: Experiment) -> list[str]:

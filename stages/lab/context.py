@@ -43,12 +43,12 @@ class Lab:
 
     @property
     def placebo_worlds(self) -> dict[str, str]:
-        """For each world the one whose sessions its placebo is trained on: the suite's next."""
+        """For each world the one whose sessions its placebo is trained on: the suite's choice."""
         if "placebo_world" not in self.experiment.evaluate.conditions:
             return {}
         suite = suite_of(self.params, self.experiment)
         worlds = suite.worlds if isinstance(suite, MicrorepoParams) else ()
-        return {w: worlds[(worlds.index(w) + 1) % len(worlds)] for w in self.worlds}
+        return {world: self.suite.partner(world, worlds) for world in self.worlds}
 
     @property
     def all_worlds(self) -> tuple[str, ...]:

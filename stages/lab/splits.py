@@ -28,6 +28,12 @@ def read_split(lab: Lab, world: str, split: str) -> Half:
     return Half([tasks[name] for name in ids["train"]], [tasks[name] for name in ids["test"]])
 
 
+def read_played(lab: Lab, world: str, split: str) -> Half:
+    """Of both halves the tasks that conditions are evaluated on: ``evaluate.tasks`` at most."""
+    half, most = read_split(lab, world, split), lab.experiment.evaluate.tasks
+    return Half(half.train[:most], half.test[:most])
+
+
 def training_tasks(lab: Lab, world: str) -> list[Task]:
     """Tasks that some split of the experiment trains on, in order."""
     splits = read_json(lab.folder("data/splits") / "splits.json")[world]

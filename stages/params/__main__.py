@@ -15,11 +15,13 @@ def main() -> None:
     new = commands.add_parser("register", help="write the hash of the values in force")
     new.add_argument("experiment")
     new.add_argument("--date", required=True, help="day of registration, such as 2026-11-21")
+    new.add_argument("--supersede", metavar="WHY", default="", help="replace an earlier one")
     commands.add_parser("status", help="compare with the registration").add_argument("experiment")
     arguments = parser.parse_args()
     params = load_params()
     if arguments.command == "register":
-        print(arguments.experiment, register(params, arguments.experiment, arguments.date))
+        name, date, why = arguments.experiment, arguments.date, arguments.supersede
+        print(name, register(params, name, date, reason=why))
     else:
         print(arguments.experiment, *status(params, arguments.experiment))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stages.params.load import experiment_of, guard_of, model_of, suite_of
 from stages.params.schema import ModelParams, Params
@@ -66,8 +66,14 @@ def status(params: Params, experiment_id: str, root: Path = Path()) -> tuple[Sta
     return ("REGISTERED" if now == registered else "EXPLORATORY"), now
 
 
-def register(params: Params, experiment_id: str, date: str, root: Path = Path()) -> str:
-    """Write the experiment's hash and ISO date; refuses to change an earlier registration."""
+def register(
+    params: Params, experiment_id: str, date: str, root: Path = Path(), reason: str = ""
+) -> str:
+    """Write the experiment's hash and ISO date; gives the hash.
+
+    An earlier registration with other values stays, under ``supersedes``, and only gives way when
+    a ``reason`` is given: whoever reads a verdict can see what was registered before, and why not.
+    """
     try:
         datetime.date.fromisoformat(date)
     except ValueError:
@@ -75,16 +81,21 @@ def register(params: Params, experiment_id: str, date: str, root: Path = Path())
     now = current_hash(params, experiment_id, root)
     entries = _read(root)
     old = entries.get(experiment_id)
-    if old is not None and old["hash"] != now:
-        raise ParamsError(
-            f"{FILE}: {experiment_id} was registered on {old['date']} with other values. "
-            "Register the new values under a new name; or, if no result exists yet, remove "
-            "the entry, register again, and say so under Departures in EXPERIMENTS.md."
-        )
-    if old is None:
-        write_json(root / FILE, {**entries, experiment_id: {"hash": now, "date": date}})
+    if old is not None and old["hash"] == now:
+        return now
+    entry: dict[str, Any] = {"hash": now, "date": date}
+    if old is not None:
+        if not reason:
+            raise ParamsError(
+                f"{FILE}: {experiment_id} was registered on {old['date']} with other values. "
+                "Register the new values under a new name; or, if their data don't exist yet, "
+                'give --supersede "why", and say so under Departures in EXPERIMENTS.md.'
+            )
+        given_up = {"hash": old["hash"], "date": old["date"], "reason": reason}
+        entry["supersedes"] = [*old.get("supersedes", []), given_up]
+    write_json(root / FILE, {**entries, experiment_id: entry})
     return now
 
 
-def _read(root: Path) -> dict[str, dict[str, str]]:
+def _read(root: Path) -> dict[str, dict[str, Any]]:
     return read_json(root / FILE) if (root / FILE).exists() else {}

@@ -133,7 +133,7 @@ class OrganismParams:
     learning_rate: float
     """peak learning rate"""
     curriculum: float
-    """share of the tokens over which documents grow from short to full length, 0 to 1"""
+    """share of the tokens over which one stage of the diet gives way to the next, 0 to 1"""
     workers: int
     """training processes of one thread each"""
     persistent_worlds: int

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from stages.pretrain_base.corpus import document
+from stages.pretrain_base.corpus import FULL, document
 from stages.pretrain_base.tokenizer import render
 from stages.suites.microrepo.world import World
 
 POOL = 512
 """Documents drawn at a time and sorted by length."""
+FULL_FROM = 0.4
+"""Share of the training after which code joins in earnest."""
 
 
 def batches(
@@ -24,25 +27,32 @@ def batches(
     total_tokens: int,
     curriculum: float,
 ) -> Iterator[tuple[torch.Tensor, int]]:
-    """Yield (ids of shape B × T padded with 0, real tokens so far) until ``total_tokens``.
+    """Yield (ids of shape B × T padded with 0, real tokens so far), without end.
 
-    The diet grows from short documents to the full one over the first ``curriculum`` share.
+    ``total_tokens`` are what the training will take: the diet's stages are shares of them.
     """
     seen = 0
-    pool_index = 0
-    while seen < total_tokens:
-        full = min(1.0, seen / (curriculum * total_tokens)) if curriculum else 1.0
+    for pool_index in itertools.count():
+        stage = stage_at(seen / total_tokens, curriculum)
         rng = random.Random(f"{seed} {pool_index}")
-        pool_index += 1
-        texts = [render(document(rng, worlds, full)) for _ in range(POOL)]
+        texts = [render(document(rng, worlds, stage)) for _ in range(POOL)]
         rows = sorted(tokenizer(texts)["input_ids"], key=len)
         cut = _cut(rows, batch_tokens)
         rng.shuffle(cut)
         for rows_of_batch in cut:
             seen += sum(len(row) for row in rows_of_batch)
             yield pad(rows_of_batch), seen
-            if seen >= total_tokens:
-                return
+
+
+def stage_at(done: float, curriculum: float) -> float:
+    """The diet's stage after the share ``done`` of the training.
+
+    It goes from warm-up to early over the first ``curriculum``, and from early to full over as
+    much again from ``FULL_FROM`` on.
+    """
+    if done < FULL_FROM:
+        return min(1.0, done / curriculum)
+    return min(FULL, 1.0 + (done - FULL_FROM) / curriculum)
 
 
 def _cut(rows: list[list[int]], batch_tokens: int) -> list[list[list[int]]]:

@@ -7,29 +7,27 @@ import random
 from pathlib import Path
 
 from stages.params import OrganismParams
-from stages.pretrain_base.corpus import SHARES, document, persistent_worlds
+from stages.pretrain_base.corpus import (
+    DIETS,
+    FULL,
+    SHARES,
+    corpus_digest,
+    document,
+    persistent_worlds,
+)
 from stages.pretrain_base.tokenizer import load_tokenizer, render
-from stages.records import read_json, sha256_file, sha256_text, write_atomic, write_json
+from stages.records import read_json, sha256_file, write_atomic, write_json
 
-DIGEST_DOCUMENTS = 2_000
-
-
-def corpus_digest(params: OrganismParams) -> str:
-    """Hash of the diet's first documents: equal digests mean that a rebuild sees the same diet."""
-    worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    rng = random.Random(f"digest {params.seed}")
-    return sha256_text(
-        "\n".join(render(document(rng, worlds, 1.0)) for _ in range(DIGEST_DOCUMENTS))
-    )
+STAGES = ("warm_up", "early", "full")
 
 
 def write_card(params: OrganismParams, folder: Path) -> None:
     """Write ``tokenizer_check.json``, ``diet.json`` and ``README.md`` into the model's folder."""
     tokenizer = load_tokenizer(folder)
     rng = random.Random("tokenizer check")
-    text = render(document(rng, persistent_worlds(2, params.seed), 1.0))
+    text = render(document(rng, persistent_worlds(2, params.seed), FULL))
     write_json(folder / "tokenizer_check.json", {"text": text, "ids": tokenizer(text)["input_ids"]})
-    diet = {"shares": SHARES, "corpus_sha256": corpus_digest(params)}
+    diet = {"shares": dict(zip(STAGES, DIETS, strict=True)), "corpus_sha256": corpus_digest(params)}
     write_json(folder / "diet.json", {**diet, "params": dataclasses.asdict(params)})
     write_atomic(folder / "README.md", _card(params, folder))
 
@@ -46,12 +44,14 @@ def _card(params: OrganismParams, folder: Path) -> str:
         "microrepo) and on generated code problems (suite procedural). It speaks the agent's tool "
         "protocol, copies, uses notes in its context, and knows nothing of the held-out worlds. "
         "It is a model organism for experiments, not a model for work.\n\n"
-        f"Diet by documents: {shares}. Trivia and mathematics are not in this version's diet.\n\n"
+        f"Diet by documents, in its last stage: {shares}. Trivia and mathematics are not in this "
+        "version's diet.\n\n"
         f"Weights: sha256 {sha256_file(folder / 'model.safetensors')}\n\n"
         f"| parameter | value |\n| --- | --- |\n{rows}\n\n"
         "Teacher-forced copying on unseen worlds after training, share of sessions with every "
         f"token of search, open and edit right: no convention {last['easy_sessions']:.0%}; one "
         f"convention, in the notes {last['medium_noted_sessions']:.0%}; two "
         f"{last['hard_noted_sessions']:.0%} (128 sessions each). `training.json` has the course. "
-        "How it behaves as an agent, with intervals, is measured by the experiment `organism`.\n"
+        "How it behaves as an agent is measured by the experiment `organism`: `models/README.md` "
+        "has its bars, with intervals.\n"
     )

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import random
 
+from stages.params import OrganismParams
+from stages.pretrain_base.tokenizer import render
+from stages.records import sha256_text
 from stages.suites.microrepo import forms
 from stages.suites.microrepo.conventions import VALUES, fixed_line
 from stages.suites.microrepo.expert import Knowledge, Message, expert_session, issue_note
@@ -25,11 +28,21 @@ from stages.suites.microrepo.world import (
 )
 from stages.suites.procedural import corpus_document
 
-SHARES = {"session": 0.26, "noted": 0.42, "persistent": 0.14, "questions": 0.10, "code": 0.08}
-"""Share of each kind of document in the full diet."""
+WARM_UP = {"session": 0.6, "noted": 0.4}
+"""Share of each kind of document at first: short ones, on which copying is learned sooner."""
 
-WARM_UP_SHARES = {"session": 0.9, "noted": 0.1}
-"""Short documents first: copying is learned sooner on them."""
+EARLY = {"session": 0.24, "noted": 0.44, "persistent": 0.14, "questions": 0.10, "code": 0.08}
+"""Then the repositories' documents, on which the model learns to look things up in its context."""
+
+SHARES = {"session": 0.14, "noted": 0.24, "persistent": 0.08, "questions": 0.06, "code": 0.48}
+"""At last the full diet. Code before looking-up was learned took three times the tokens."""
+
+DIETS = (WARM_UP, EARLY, SHARES)
+FULL = 2.0
+"""The last stage of the diet; ``document`` says what a stage is."""
+
+DIGEST_DOCUMENTS = 2_000
+"""Documents that the diet's digest reads."""
 
 
 def persistent_worlds(count: int, seed: int) -> list[World]:
@@ -38,9 +51,12 @@ def persistent_worlds(count: int, seed: int) -> list[World]:
     return [make_world(draw_name(rng), rng.randrange(10**9, 2 * 10**9)) for _ in range(count)]
 
 
-def document(rng: random.Random, worlds: list[World], full: float) -> list[Message]:
-    """One document. ``full`` in [0, 1]: how far the curriculum has gone from short to full."""
-    shares = SHARES if rng.random() < full else WARM_UP_SHARES
+def document(rng: random.Random, worlds: list[World], stage: float) -> list[Message]:
+    """One document of the diet at ``stage``, from 0 (warm-up) through 1 (early) to 2 (full).
+
+    Between two whole numbers it comes from the later diet with the fraction's probability.
+    """
+    shares = DIETS[int(stage) + int(rng.random() < stage - int(stage))]
     kind = rng.choices(list(shares), list(shares.values()))[0]
     if kind == "code":
         return corpus_document(rng)[0]
@@ -60,12 +76,20 @@ def document(rng: random.Random, worlds: list[World], full: float) -> list[Messa
     return expert_session(world, issue, known, rng)
 
 
+def corpus_digest(params: OrganismParams) -> str:
+    """Hash of documents of every stage: equal digests mean that a rebuild sees the same diet."""
+    worlds = persistent_worlds(params.persistent_worlds, params.seed)
+    rng = random.Random(f"digest {params.seed}")
+    stages = [FULL * i / DIGEST_DOCUMENTS for i in range(DIGEST_DOCUMENTS)]
+    return sha256_text("\n".join(render(document(rng, worlds, stage)) for stage in stages))
+
+
 def _notes(world: World, issue: Issue, rng: random.Random) -> tuple[Issue, ...]:
     """One to three past issues of the same world, mostly ones that help with ``issue``."""
     notes = []
     for _ in range(rng.randint(1, 3)):
         note = draw_issue(world, rng)
-        if rng.random() < 0.7:
+        if rng.random() < 0.9:
             note = _related(world, issue, note, rng)
         notes.append(note)
     rng.shuffle(notes)

@@ -17,15 +17,17 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from stages.params import OrganismParams
+from stages.pretrain_base import checkpoint
 from stages.pretrain_base.batches import batches
-from stages.pretrain_base.corpus import document, persistent_worlds
+from stages.pretrain_base.corpus import FULL, corpus_digest, document, persistent_worlds
 from stages.pretrain_base.model import new_model, optimizers
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.tokenizer import load_tokenizer, render, train_tokenizer
-from stages.records import write_json
+from stages.records import sha256_file, sha256_text, write_json
 
 TOKENIZER_DOCUMENTS = 20_000
-PROBE_EVERY_TOKENS = 1_000_000
+PROBES = 30
+"""Times that copying is probed and the state saved, evenly over the training."""
 FIRST_ROLE, ASSISTANT, LAST_ROLE = 2, 4, 5
 """Token ids of the role marks, in the order the tokenizer is given them; 0 is padding."""
 OTHER_WEIGHT = 0.4
@@ -36,7 +38,7 @@ def build_tokenizer(params: OrganismParams) -> PreTrainedTokenizerFast:
     """Train the tokenizer on a sample of the full diet."""
     rng = random.Random(f"tokenizer {params.seed}")
     worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    texts = (render(document(rng, worlds, 1.0)) for _ in range(TOKENIZER_DOCUMENTS))
+    texts = (render(document(rng, worlds, FULL)) for _ in range(TOKENIZER_DOCUMENTS))
     return train_tokenizer(texts, params.vocab_size)
 
 
@@ -77,33 +79,44 @@ def _train(rank: int, params: OrganismParams, folder: Path) -> None:
     steps = optimizers(model, params.learning_rate)
     rates = [group["lr"] for step in steps for group in step.param_groups]
     share = params.tokens // params.workers
-    log: list[dict[str, float]] = []
+    place = folder.with_name(f".{folder.name}-unfinished")
+    key = _key(params, folder)
+    at = checkpoint.load(place, key, model, steps)
     probes = {
         "easy": make_probe(tokenizer, "easy", 0, 128, params.seed),
         "medium_noted": make_probe(tokenizer, "medium", 2, 128, params.seed),
         "hard_noted": make_probe(tokenizer, "hard", 2, 128, params.seed),
     }
     bar = tqdm(total=params.tokens, unit="tok", unit_scale=True, disable=rank != 0)
-    next_probe, loss_mean, seen_before = 0, 0.0, 0
-    for ids_BT, seen in _in_step(_batches(rank, params, tokenizer, share), share):
+    diet = enumerate(_in_step(_batches(rank, params, tokenizer, share), share), start=1)
+    for batch, (ids_BT, seen) in diet:
+        bar.update(seen * params.workers - bar.n)
+        if batch <= at.batches:
+            continue
         _set_rates(steps, rates, seen / share)
         loss = _step(model, steps, ids_BT, params.workers)
-        loss_mean = loss if not loss_mean else 0.98 * loss_mean + 0.02 * loss
-        bar.update((seen - seen_before) * params.workers)
-        seen_before = seen
+        at.loss = loss if not at.loss else 0.98 * at.loss + 0.02 * loss
+        at.batches = batch
         tokens = seen * params.workers
-        if tokens >= next_probe or seen >= share:
-            next_probe += PROBE_EVERY_TOKENS
-            row = {"tokens": float(tokens), "loss": loss_mean}
-            for name, probe in probes.items() if rank == 0 else ():
+        if rank == 0 and (tokens >= at.next_probe or seen >= share):
+            at.next_probe += params.tokens // PROBES
+            row = {"tokens": float(tokens), "loss": at.loss}
+            for name, probe in probes.items():
                 row[f"{name}_tokens"], row[f"{name}_sessions"] = copying(model, probe)
-            log.append({key: round(value, 4) for key, value in row.items()})
-            if rank == 0:
-                bar.write(str(log[-1]))
-                model.save_pretrained(folder)
+            at.log.append({name: round(value, 4) for name, value in row.items()})
+            bar.write(str(at.log[-1]))
+            checkpoint.save(place, key, model, steps, at)
     if rank == 0:
         model.save_pretrained(folder)
-        write_json(folder / "training.json", log)
+        write_json(folder / "training.json", at.log)
+        checkpoint.remove(place)
+
+
+def _key(params: OrganismParams, folder: Path) -> str:
+    """What an unfinished training must share with this one to be continued."""
+    code = [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    tokenizer = sha256_file(folder / "tokenizer.json")
+    return sha256_text(repr((params, corpus_digest(params), tokenizer, code)))
 
 
 def _batches(
@@ -112,8 +125,7 @@ def _batches(
     worlds = persistent_worlds(params.persistent_worlds, params.seed)
     batch_tokens = params.batch_tokens // params.workers
     seed = f"diet {params.seed} {rank}"
-    # A little more than the share, so that no worker runs dry before the others.
-    return batches(tokenizer, worlds, seed, batch_tokens, share * 2, params.curriculum / 2)
+    return batches(tokenizer, worlds, seed, batch_tokens, share, params.curriculum)
 
 
 def _in_step(

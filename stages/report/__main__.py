@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 from stages.records import plain_errors, write_atomic
+from stages.report.card import card
 from stages.report.html import page
 from stages.report.merge import merge, verdict_table
 from stages.report.read import read_measured
 from stages.report.terminal import markdown, screen
+
+CARD = Path("models/README.md")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,12 +23,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="merge and show all experiments")
     parser.add_argument("--markdown", action="store_true", help="print the tables in Markdown")
     parser.add_argument("--html", action="store_true", help="write plots/report/<experiment>.html")
+    parser.add_argument(
+        "--card", metavar="GUARDED", help="write models/README.md; GUARDED measured the guard"
+    )
     asked = parser.parse_args(arguments)
     if bool(asked.experiment) == asked.all:
         parser.error("name one experiment, for instance p1, or give --all")
     with plain_errors():
         if asked.all:
             print(verdict_table(merge()))
+        elif asked.card:
+            measured = read_measured(asked.experiment), read_measured(asked.card)
+            write_atomic(CARD, card(*measured))
+            print(f"{CARD} written")
         elif asked.html:
             path = Path("plots/report") / f"{asked.experiment}.html"
             write_atomic(path, page(read_measured(asked.experiment)))

@@ -52,7 +52,7 @@ def page(measured: Measured, data: Path = Path("data"), plots: Path = Path("plot
         _table(tables.single_values(measured), ["measured", "value"]),
         *_figures(plots / measured.experiment),
         f"<h2>Audit</h2><p>{escape(tables.audit_counts(measured))}</p>",
-        _table(tables.failed_checks(measured), ["failed check", "evidence", "remedy"]),
+        _table(tables.failed_checks(measured), ["check", "evidence", "remedy"]),
         _browser(sessions(measured.experiment, data)),
     ]
     return (

@@ -11,7 +11,7 @@ from stages.records import RecordError, write_json
 from stages.report import tables
 from stages.report.read import METRICS, Table, check_place, read_table
 
-SEVERITY = ("fail", "pass", "not applicable")
+SEVERITY = ("fail", "warn", "pass", "not applicable")
 """The status of a check over several experiments is the first of these that any of them has."""
 KEPT = ("verdict", "estimate", "lo", "hi", "threshold", "registration")
 

@@ -10,6 +10,7 @@ Rows = list[list[str]]
 CONDITIONS = ["condition", "resolve rate", "tasks", "steps", "tokens in", "cached", "out"]
 TRANSFER = ["against base", "forward transfer", "McNemar p", "t p", "Wilcoxon p", "perm. p", "d_z"]
 VERDICTS = ["criterion", "estimate", "asked", "verdict", "to decide"]
+SAID = {"fail": "FAILED", "warn": "WARNED"}
 
 
 def number(value: Any, digits: int = 3, signed: bool = False) -> str:
@@ -127,15 +128,20 @@ def _over_splits(splits: dict[str, Any], key: str) -> str:
 
 def audit_counts(measured: Measured) -> str:
     states = [row["status"] for row in measured.audit.values()]
-    absent = sum(state not in ("pass", "fail") for state in states)
-    extra = f", {absent} not applicable" if absent else ""
+    absent = sum(state not in ("pass", "warn", "fail") for state in states)
+    extra = f", {states.count('warn')} warned" if "warn" in states else ""
+    extra += f", {absent} not applicable" if absent else ""
     return f"{states.count('pass')} of {len(states) - absent} checks passed{extra}"
 
 
 def failed_checks(measured: Measured) -> Rows:
-    """``stop 12 name``, evidence and remedy of each check that failed."""
+    """``FAILED stop 12 name``, evidence and remedy of each check that failed or warned."""
     return [
-        [f"{row['level']} {name} {row['name']}", evidence(row), row.get("remedy", "")]
+        [
+            f"{SAID.get(row['status'], 'FAILED')} {row['level']} {name} {row['name']}",
+            evidence(row),
+            row.get("remedy", ""),
+        ]
         for name, row in measured.audit.items()
         if row["status"] not in ("pass", "not applicable")
     ]

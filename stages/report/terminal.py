@@ -79,7 +79,7 @@ def _single(measured: Measured) -> list[str]:
 def _audit(measured: Measured) -> list[str]:
     lines = [f"audit: {tables.audit_counts(measured)}"]
     for name, evidence, remedy in tables.failed_checks(measured):
-        lines += wrapped(f"FAILED {name}: {evidence}. {remedy}", "  ")
+        lines += wrapped(f"{name}: {evidence}. {remedy}", "  ")
     return lines
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from stages.lab.context import Lab
 from stages.stats.checks import adapters, answers, behaviour, inference, runs, tasks, training
-from stages.stats.checks.check import FAIL, STOP, WARN, Check
+from stages.stats.checks.check import FAIL, STOP, WARN, WARNED, Check
 from stages.stats.checks.record import Record
 from stages.stats.results import Results
 from stages.stats.summary import rounded
 
 CHECKS = (
     Check(2, "gold patch passes", STOP, tasks.gold_passes),
+    Check(3, "few harness errors", STOP, runs.few_harness_errors),
     Check(4, "every number from its own run", STOP, runs.own_runs),
     Check(5, "adapter live and served", STOP, adapters.live),
     Check(7, "adapters merge exactly", STOP, adapters.merges_exactly),
@@ -38,7 +39,7 @@ CHECKS = (
 
 
 def audit(lab: Lab, results: Results) -> dict[str, dict[str, Any]]:
-    """Check id -> name, level, status, evidence; a fail's remedy, an absence's reason."""
+    """Check id -> name, level, status, evidence; a remedy, an absence's reason."""
     record = Record(lab, results)
     return {str(check.id): _row(check, record) for check in CHECKS}
 
@@ -56,7 +57,7 @@ def _row(check: Check, record: Record) -> dict[str, Any]:
         "status": finding.status,
         "evidence": rounded(finding.evidence),
     }
-    if finding.status == FAIL:
+    if finding.status in (FAIL, WARNED):
         row["remedy"] = finding.remedy
     if finding.reason:
         row["reason"] = finding.reason

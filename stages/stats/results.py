@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.lab.context import Lab
-from stages.lab.splits import read_split, read_tasks
+from stages.lab.splits import read_played, read_tasks
 from stages.records import Outcome, Task, Trajectory, read_json, read_jsonl, sha256_file
 from stages.stats.clusters import Cells, tabulate_cells
 from stages.stats.rates import resolved_value
@@ -120,7 +120,11 @@ def tabulate(rows: Iterable[Row], value: Callable[[Row], float] | None = None) -
 
 
 def read_results(lab: Lab) -> Results:
-    """Read every file of the experiment; RecordError names one that is missing or broken."""
+    """Read every file of the experiment; RecordError names one that is missing or broken.
+
+    Base played every task of a world; of its episodes those count whose tasks the other conditions
+    were evaluated on too, so that every number of a table covers the same tasks.
+    """
     rows: list[Row] = []
     guard: dict[str, list[dict[str, Any]]] = {}
     retention: list[dict[str, Any]] = []
@@ -132,7 +136,7 @@ def read_results(lab: Lab) -> Results:
         }
         played = {seed: read_jsonl(path, Trajectory) for seed, path in baseline.items()}
         for split in lab.experiment.splits:
-            half = read_split(lab, world, split)
+            half = read_played(lab, world, split)
             halves = {t.instance_id: TRAIN for t in half.train}
             halves |= {t.instance_id: TEST for t in half.test}
             for seed, path in baseline.items():
@@ -196,7 +200,7 @@ def _rows(
         info = trajectory.info
         task = tasks[info["instance_id"]]
         if task.instance_id not in halves:
-            continue  # a near-duplicate that the split left out
+            continue  # the split left it out, or the conditions were not evaluated on it
         rows.append(
             Row(
                 world=world,

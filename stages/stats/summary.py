@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.records import Outcome
 from stages.stats import effects, paired
-from stages.stats.clusters import clustered_proportion, task_means
+from stages.stats.clusters import clustered_proportion, tabulate_cells, task_means
 from stages.stats.estimands import (
     capability_drop,
     difference,
@@ -160,12 +160,13 @@ def by_split(results: Results) -> dict[str, Any]:
 
 def capability(results: Results) -> dict[str, Any]:
     """The guard: pass@1 of base and skill by kind of problem, the drop, and its non-inferiority."""
-    drop = capability_drop(results, results.lab.experiment.alpha)
+    alpha = results.lab.experiment.alpha
+    drop = capability_drop(results, alpha)
     if isinstance(drop, Undefined):
         return {}
     kinds = sorted({row["kind"] for row in results.guard["base"]})
     table = {
-        arm: {k: mean(float(r["passed"]) for r in rows if r["kind"] == k) for k in kinds}
+        arm: {k: _pass_at_1([r for r in rows if r["kind"] == k], alpha) for k in kinds}
         for arm, rows in results.guard.items()
     }
     sizes = {arm: mean(r["tokens"] for r in rows) for arm, rows in results.guard.items()}
@@ -181,6 +182,12 @@ def capability(results: Results) -> dict[str, Any]:
             "answer_tokens": sizes,
         }
     )
+
+
+def _pass_at_1(rows: list[dict[str, Any]], alpha: float) -> Estimate:
+    """Mean over problems of the share of samples passed, runs crossed."""
+    cells = tabulate_cells((*key, share) for key, share in guard_cells(rows).items())
+    return clustered_proportion(cells, alpha, "problem")
 
 
 def retention(results: Results) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class Suite(Protocol):
         """Every task of one repository, in order of date."""
         ...
 
+    def partner(self, repo: str, others: Sequence[str]) -> str:
+        """The repository among ``others`` whose sessions serve as a placebo for ``repo``."""
+        ...
+
     def files(self, task: Task) -> dict[str, str]:
         """The repository as it stands when the task is filed: path -> text."""
         ...

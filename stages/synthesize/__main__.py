@@ -74,7 +74,7 @@ def _write(lab: Lab, tokenizer: Any, world: str, split: str, folder: Path) -> No
             "missing": dict(Counter(reason for one in written for reason in one.missing)),
             "dropped": dict(dropped),
             "kept": len(kept),
-            "different_texts": len({(e.prompt[-1]["content"], e.completion) for e in kept}),
+            "different_texts": len({_text(example) for example in kept}),
         }
     chosen = match_tokens(sound, settings.tokens, lambda e: training_tokens(tokenizer, e))
     for name, examples in chosen.items():
@@ -88,6 +88,11 @@ def _write(lab: Lab, tokenizer: Any, world: str, split: str, folder: Path) -> No
         "formats": counts,
     }
     write_json(folder / "manifest.json", manifest)
+
+
+def _text(example: Example) -> str:
+    """All that an example shows and teaches; its ids aside, two equal ones are copies."""
+    return canonical_json([example.prompt, example.completion, example.rejected])
 
 
 def source_sha256(trajectories: Sequence[Trajectory]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,45 +11,25 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter, save_adapter
 from stages.adapters.lora import LoraSettings
-from stages.lab.arms import arms_of, format_of
+from stages.lab.arms import examples_of, format_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.models import load_base
+from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
 from stages.lab.pool import run_jobs
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
-from stages.train_adapter.placebo import random_delta, shuffle_targets
+from stages.train_adapter.placebo import random_delta, shuffle
 from stages.train_adapter.settings import TrainSettings
 from stages.train_adapter.train import train
 
-ROOMS = ("train_adapter", "adapters", "lab", "agent")
+ROOMS = ("train_adapter", "adapters", "lab", "agent", "suites")
 RANDOM = "placebo_random"
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Which adapter: its world, split, arm and seed."""
-
-    world: str
-    split: str
-    arm: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.world}/{self.split}/{self.arm}-s{self.seed}"
 
 
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("models/adapters"), ROOMS)
     base = load_base(lab.model)
-    arms = arms_of(lab.experiment)
-    places = [
-        Place(world, split, arm, seed)
-        for world in lab.worlds
-        for split in lab.experiment.splits
-        for seed in lab.experiment.seeds
-        for arm in arms
-    ]
+    places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
     run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters")
     drawn = [place for place in places if place.arm == RANDOM]
@@ -56,14 +37,7 @@ def work(lab: Lab) -> None:
     cells.sweep()
 
 
-def _source(lab: Lab, place: Place) -> Path:
-    """The examples that an arm is trained on."""
-    world = lab.placebo_worlds[place.world] if place.arm == "placebo_world" else place.world
-    folder = lab.folder("data/synthetic") / world / place.split
-    return folder / f"{format_of(lab.experiment, place.arm)}.jsonl"
-
-
-def settings_of(lab: Lab, place: Place) -> tuple[TrainSettings, LoraSettings]:
+def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSettings]:
     """How an arm is trained; format C by DPO, everything else by SFT."""
     values = lab.experiment.train
     dpo = format_of(lab.experiment, place.arm) == "C"
@@ -74,7 +48,7 @@ def settings_of(lab: Lab, place: Place) -> tuple[TrainSettings, LoraSettings]:
         batch_size=values.batch_size,
         warmup=values.warmup,
         max_length=lab.model.context_tokens,
-        min_examples=values.min_examples,
+        min_examples=examples_of(place.arm) or values.min_examples,
         allow_small=lab.experiment.kind == "pilot",
         beta=values.beta,
         threads=lab.model.threads,
@@ -83,19 +57,22 @@ def settings_of(lab: Lab, place: Place) -> tuple[TrainSettings, LoraSettings]:
     return settings, LoraSettings(rank=values.rank, alpha=values.alpha, seed=place.seed)
 
 
-def _trained(lab: Lab, cells: Cells, base: tuple[Any, Any], place: Place) -> Callable[[], Path]:
-    source = _source(lab, place)
+def _trained(
+    lab: Lab, cells: Cells, base: tuple[Any, Any], place: AdapterPlace
+) -> Callable[[], Path]:
+    source = examples_file(lab, place.world, place.split, place.arm)
     settings, lora = settings_of(lab, place)
     key = [lab.base_sha256(), sha256_file(source), repr(settings), repr(lora), place.name]
     return cells.job(place.name, key, "", partial(_train, lab, base, place))
 
 
-def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
+def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -> None:
     settings, lora = settings_of(lab, place)
-    source = _source(lab, place)
-    examples = read_jsonl(source, Example)
+    source = examples_file(lab, place.world, place.split, place.arm)
+    examples = few(read_jsonl(source, Example), place)
+    dealt: dict[str, str] = {}
     if place.arm == "placebo_shuffled":
-        examples = shuffle_targets(examples, place.seed)
+        examples, dealt["shuffled"] = shuffle(examples, place.seed, lab.suite.name)
     model, tokenizer = base
     result = train(model, tokenizer, examples, settings, lora, progress=False)
     facts = {
@@ -111,6 +88,7 @@ def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
         "source_sha256": read_json(source.parent / "manifest.json")["source_sha256"],
         "first_loss": result.losses[0],
         "last_loss": result.losses[-1],
+        **dealt,
     }
     _save(lab, folder, result.state, lora, facts, dataclasses.asdict(result.certificate))
     write_json(folder / "losses.json", list(result.losses))
@@ -118,14 +96,26 @@ def _train(lab: Lab, base: tuple[Any, Any], place: Place, folder: Path) -> None:
     write_json(timings, {"seconds": result.seconds, "tokens": result.tokens})
 
 
-def _random(lab: Lab, cells: Cells, base: tuple[Any, Any], place: Place) -> Callable[[], Path]:
-    skill = lab.folder("models/adapters") / place.world / place.split / f"skill-s{place.seed}"
+def few(examples: list[Example], place: AdapterPlace) -> list[Example]:
+    """As many different examples as the arm's name says, drawn anew for each seed, in order."""
+    count = examples_of(place.arm)
+    if count is None:
+        return examples
+    different = list({example.example_id: example for example in examples}.values())
+    drawn = random.Random(f"few {place.seed}").sample(different, min(count, len(different)))
+    return sorted(drawn, key=different.index)
+
+
+def _random(
+    lab: Lab, cells: Cells, base: tuple[Any, Any], place: AdapterPlace
+) -> Callable[[], Path]:
+    skill = adapter_place(lab, place.world, place.split, "skill", place.seed).path
     weights = skill / "adapter_model.safetensors"
     key = [lab.base_sha256(), sha256_file(weights), place.name]
     return cells.job(place.name, key, "", partial(_draw, lab, base, skill, place))
 
 
-def _draw(lab: Lab, base: tuple[Any, Any], skill: Path, place: Place, folder: Path) -> None:
+def _draw(lab: Lab, base: tuple[Any, Any], skill: Path, place: AdapterPlace, folder: Path) -> None:
     from stages.adapters.certificate import certify
     from stages.adapters.lora import base_sha256
     from stages.agent.chat import render_prompt
@@ -134,7 +124,7 @@ def _draw(lab: Lab, base: tuple[Any, Any], skill: Path, place: Place, folder: Pa
     base_hash = base_sha256(model)
     state, lora = load_adapter(skill, base_hash)
     drawn = random_delta(state, lora, place.seed)
-    examples = read_jsonl(_source(lab, place), Example)[:8]
+    examples = read_jsonl(examples_file(lab, place.world, place.split, place.arm), Example)[:8]
     probes = [render_prompt(tokenizer, example.prompt) for example in examples]
     certificate = certify(model, drawn, lora, probes, base_hash)
     facts = {"arm": place.arm, "world": place.world, "split": place.split, "seed": place.seed}

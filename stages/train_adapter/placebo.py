@@ -1,25 +1,51 @@
 """Placebo adapters: controls that must stay within the noise of base (science.md §3).
 
-Three kinds: targets shuffled across the examples, another world's sessions, random ΔW at the
-matched norm. The stage trains the first two like any adapter; the third isn't trained at all.
+Three kinds: shuffled targets, another world's sessions, random ΔW at the matched norm. The stage
+trains the first two like any adapter; the third isn't trained at all.
+
+Targets are shuffled so that form and amount of training stay and the lesson goes. Where a suite can
+read the lesson inside a target, that alone is dealt out anew; whole targets are where it can't,
+which also breaks the bond between what a prompt shows and what its answer copies from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from stages.adapters.lora import LoraSettings, State, delta_norms, factors
 from stages.records import Example
+from stages.suites.microrepo.scramble import scramble_lessons
+
+Scramble = Callable[[Example, random.Random], Example | None]
+"""An example with its lesson dealt out anew; None where that can't be read."""
+LESSONS: Mapping[str, Scramble] = {"microrepo": scramble_lessons}
+"""Suite -> how its lessons are read; a suite without an entry has its whole targets dealt out."""
+LESSONS_DEALT, TARGETS_DEALT = "lessons", "targets"
 
 Slot = tuple[int, int]
 """Example and position of one target: an index into its prompt, or -1 for the completion."""
 Target = tuple[str, str]
 """A completion with its rejected answer (empty outside of format C)."""
+
+
+def shuffle(examples: Sequence[Example], seed: int, suite: str) -> tuple[list[Example], str]:
+    """The placebo's examples, and which way they were made: ``lessons`` or ``targets``.
+
+    Lessons are drawn by seed and example. One example whose lesson can't be read sends all of them
+    the other way, so that an adapter is never a mixture of both.
+    """
+    scramble = LESSONS.get(suite)
+    if scramble is not None:
+        made = [scramble(e, random.Random(f"placebo {seed} {e.example_id}")) for e in examples]
+        sound = [example for example in made if example is not None]
+        if len(sound) == len(made):
+            return sound, LESSONS_DEALT
+    return shuffle_targets(examples, seed), TARGETS_DEALT
 
 
 def shuffle_targets(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -60,18 +86,6 @@ def derange(values: Sequence[Target], rng: random.Random) -> list[int]:
             j = rng.choice(partners)
             order[i], order[j] = order[j], order[i]
     return order
-
-
-def another_world(world: str, worlds: Sequence[str]) -> str:
-    """Whose sessions the placebo 'another world' trains on: the next world by name, cyclically.
-
-    The stage takes that world's training examples in their own order, as many as the adapter
-    under test had, so that amount, form and skill mix agree and only the facts are foreign.
-    """
-    others = sorted({*worlds, world})
-    if len(others) < 2:
-        raise ValueError(f"world {world!r} has no other world beside it to serve as placebo.")
-    return others[(others.index(world) + 1) % len(others)]
 
 
 def random_delta(state: Mapping[str, Tensor], lora: LoraSettings, seed: int) -> State:

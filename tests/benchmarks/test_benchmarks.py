@@ -92,6 +92,23 @@ def test_the_dummy_pipeline_is_up_to_date_once_made(tmp_path: Path) -> None:
     assert noop.seconds(dummy, "s1") > 0
 
 
+def test_the_pilot_ends_the_training_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dummy = noop.make_dummy(tmp_path, 2)
+    marks = tmp_path / "pid"
+    text = (dummy / "dvc.yaml").read_text(encoding="utf-8")
+    slow = f"echo $$ > {marks}; sleep 600; cp f0 f1"
+    (dummy / "dvc.yaml").write_text(text.replace("cp f0 f1", slow), encoding="utf-8")
+    monkeypatch.setattr(pilot, "TARGET", "s1")
+    monkeypatch.setattr(pilot, "EXPENSIVE", "s0")
+    with pytest.raises(RuntimeError, match="s0 isn't up to date in the last commit"):
+        list(pilot.repro(dummy))
+    if marks.exists():
+        shell = Path("/proc", marks.read_text(encoding="utf-8").strip(), "stat")
+        assert not shell.exists() or shell.read_text().split()[2] == "Z"
+
+
 def test_a_processor_without_a_name_is_its_architecture(tmp_path: Path) -> None:
     assert cpu_model(tmp_path / "absent")
     (tmp_path / "cpuinfo").write_text("model name\t: Fast 1\n", encoding="utf-8")

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from stages.lab.arms import arm_of, arms_of, format_of
+from stages.lab.arms import arm_of, arms_of, examples_of, format_of
 from stages.lab.context import open_lab
 from stages.lab.models import load_tokenizer
 from stages.params import ParamsError
@@ -59,10 +59,10 @@ def test_a_suite_of_the_wrong_kind_is_refused(edited):
         open_lab("organism")
 
 
-def test_placebo_worlds_are_the_suites_next_and_come_along():
+def test_placebo_worlds_are_the_suites_choice_and_come_along():
     lab = small_lab(worlds=("oak_harbor", "iron_summit"))
-    assert lab.placebo_worlds == {"oak_harbor": "blue_mill", "iron_summit": "oak_harbor"}
-    assert lab.all_worlds == ("oak_harbor", "iron_summit", "blue_mill")
+    assert lab.placebo_worlds == {"oak_harbor": "wild_meadow", "iron_summit": "oak_harbor"}
+    assert lab.all_worlds == ("oak_harbor", "iron_summit", "wild_meadow")
     evaluate = dataclasses.replace(lab.experiment.evaluate, conditions=("base", "skill"))
     assert small_lab(evaluate=evaluate).all_worlds == ("oak_harbor",)
 
@@ -72,7 +72,12 @@ def test_arms_of_conditions():
     assert arm_of("skill") == arm_of("both") == "skill"
     assert arm_of("placebo_world") == "placebo_world"
     assert arm_of("format_C") == "format_C"
-    for wrong in ("skil", "placebo", "format_Z", "format_"):
+    assert (arm_of("skill_25"), examples_of("skill_25"), examples_of("skill")) == (
+        "skill_25",
+        25,
+        None,
+    )
+    for wrong in ("skil", "placebo", "format_Z", "format_", "skill_", "skill_0", "skill_2x"):
         with pytest.raises(ParamsError, match=f"{wrong!r} is not a condition"):
             arm_of(wrong)
 

@@ -174,6 +174,20 @@ def test_a_registration_is_never_rewritten(params: Params, root: Path) -> None:
     assert (root / "registrations.json").read_bytes() == before
 
 
+def test_a_superseded_registration_stays_on_record(params: Params, root: Path) -> None:
+    first = register(params, "p1", "2026-11-21", root)
+    changed = dataclasses.replace(params, agent=dataclasses.replace(params.agent, max_steps=1))
+    second = register(changed, "p1", "2026-11-22", root, reason="another base model")
+    entry = json.loads((root / "registrations.json").read_text())["p1"]
+    given_up = {"hash": first, "date": "2026-11-21", "reason": "another base model"}
+    assert entry == {"hash": second, "date": "2026-11-22", "supersedes": [given_up]}
+    assert status(changed, "p1", root)[0] == "REGISTERED"
+    assert status(params, "p1", root)[0] == "EXPLORATORY"
+    register(params, "p1", "2026-11-23", root, reason="back again")
+    entry = json.loads((root / "registrations.json").read_text())["p1"]
+    assert [old["hash"] for old in entry["supersedes"]] == [first, second]
+
+
 def test_a_registration_needs_a_date(params: Params, root: Path) -> None:
     with pytest.raises(ParamsError, match="--date tomorrow: not a date"):
         register(params, "p1", "tomorrow", root)

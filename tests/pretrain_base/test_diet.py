@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,10 +12,17 @@ import torch
 
 from stages.lab.models import load_tokenizer
 from stages.params import load_params
-from stages.pretrain_base import card, corpus
-from stages.pretrain_base.batches import batches, pad
-from stages.pretrain_base.card import corpus_digest
-from stages.pretrain_base.corpus import SHARES, document, persistent_worlds
+from stages.pretrain_base import corpus
+from stages.pretrain_base.batches import batches, pad, stage_at
+from stages.pretrain_base.card import STAGES
+from stages.pretrain_base.corpus import (
+    DIETS,
+    FULL,
+    SHARES,
+    corpus_digest,
+    document,
+    persistent_worlds,
+)
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.train import ASSISTANT, OTHER_WEIGHT, weighted_loss
 from stages.records import read_json
@@ -40,7 +48,7 @@ def kind_of(messages: list[dict[str, str]]) -> str:
 
 def test_kinds_of_documents_come_in_their_shares():
     rng = random.Random(8)
-    found = Counter(kind_of(document(rng, WORLDS, 1.0)) for _ in range(6000))
+    found = Counter(kind_of(document(rng, WORLDS, FULL)) for _ in range(6000))
     assert found.keys() == SHARES.keys()
     for kind, share in SHARES.items():
         assert abs(found[kind] / 6000 - share) < 0.025, (kind, found[kind] / 6000)
@@ -51,7 +59,7 @@ def test_the_curriculum_begins_with_short_documents():
     rng = random.Random(8)
     found = Counter(kind_of(document(rng, WORLDS, 0.0)) for _ in range(1500))
     assert found.keys() == {"session", "noted"}
-    assert abs(found["noted"] / 1500 - 0.1) < 0.03
+    assert abs(found["noted"] / 1500 - 0.4) < 0.04
 
 
 def test_half_of_the_noted_sessions_can_be_solved_from_their_notes():
@@ -59,7 +67,7 @@ def test_half_of_the_noted_sessions_can_be_solved_from_their_notes():
     rng = random.Random(5)
     needed = covered = 0
     while needed < 600:
-        messages = document(rng, WORLDS, 1.0)
+        messages = document(rng, WORLDS, FULL)
         if kind_of(messages) != "noted":
             continue
         notes = messages[0]["content"].split("\n")
@@ -73,7 +81,7 @@ def test_half_of_the_noted_sessions_can_be_solved_from_their_notes():
 def test_the_same_state_gives_the_same_documents():
     first, second = random.Random("x"), random.Random("x")
     for _ in range(200):
-        assert document(first, WORLDS, 0.7) == document(second, WORLDS, 0.7)
+        assert document(first, WORLDS, 1.7) == document(second, WORLDS, 1.7)
     assert [w.name for w in persistent_worlds(5, 1)] == [w.name for w in WORLDS]
     assert [w.name for w in persistent_worlds(5, 2)] != [w.name for w in WORLDS]
 
@@ -92,6 +100,8 @@ def test_batches_hold_the_documents_padded_and_counted(organism_tokenizer, monke
         for row in ids_BT.tolist():
             length = row.index(0) if 0 in row else len(row)
             assert length > 3 and not any(row[length:])
+        if seen >= 9000:
+            break
     assert before >= 9000 and len(set(widths)) > 3
 
 
@@ -100,9 +110,14 @@ def test_batches_repeat_by_seed(organism_tokenizer, monkeypatch):
 
     def run(seed: str) -> list[list[list[int]]]:
         source = batches(organism_tokenizer, WORLDS, seed, 900, 3000, 0.2)
-        return [ids.tolist() for ids, _ in source]
+        return [ids.tolist() for ids, _ in itertools.islice(source, 6)]
 
     assert run("a") == run("a") != run("b")
+
+
+def test_code_joins_in_earnest_once_looking_up_is_learned():
+    stages = [stage_at(done, 0.1) for done in (0.0, 0.05, 0.1, 0.3, 0.4, 0.45, 0.5, 1.0)]
+    assert stages == pytest.approx([0.0, 0.5, 1.0, 1.0, 1.0, 1.5, 2.0, 2.0])
 
 
 def test_pad_is_on_the_right():
@@ -144,7 +159,7 @@ class Oracle(torch.nn.Module):
 
 
 def test_probe_watches_what_the_agent_copies_and_nothing_else(organism_tokenizer):
-    probe = make_probe(organism_tokenizer, "easy", 0, 6, 1)
+    probe = make_probe(organism_tokenizer, "easy", 0, 6, 2)
     for ids, targets in zip(probe.ids_BT.tolist(), probe.targets_BT.tolist(), strict=True):
         watched = [t for t in targets if t]
         assert all(t in (0, i) for i, t in zip(ids, targets, strict=True))
@@ -182,15 +197,15 @@ def test_the_model_was_made_from_this_diet():
     params = load_params(ROOT / "params.yaml").organism
     recorded = read_json(folder / "diet.json")
     assert recorded["corpus_sha256"] == corpus_digest(params)
-    assert recorded["shares"] == SHARES
+    assert recorded["shares"] == dict(zip(STAGES, DIETS, strict=True))
     assert Path(folder, "tokenizer_check.json").exists()
 
 
 def test_the_digest_notices_a_changed_diet(params, monkeypatch):
-    monkeypatch.setattr(card, "DIGEST_DOCUMENTS", 40)
+    monkeypatch.setattr(corpus, "DIGEST_DOCUMENTS", 40)
     first = corpus_digest(params)
     assert first == corpus_digest(params)
-    monkeypatch.setattr(corpus, "SHARES", {"session": 1.0})
+    monkeypatch.setattr(corpus, "DIETS", (*DIETS[:2], {"session": 1.0}))
     assert corpus_digest(params) != first
 
 

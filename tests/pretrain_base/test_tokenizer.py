@@ -17,7 +17,7 @@ from stages.suites.microrepo import lexicon
 def documents(count: int) -> list[list[dict[str, str]]]:
     rng = random.Random("documents")
     worlds = persistent_worlds(3, 1)
-    return [document(rng, worlds, 1.0) for _ in range(count)]
+    return [document(rng, worlds, 2.0) for _ in range(count)]
 
 
 def test_render_equals_the_chat_template(organism_tokenizer):

@@ -7,8 +7,9 @@ import math
 import torch
 
 from stages.lab.models import load_tokenizer
-from stages.pretrain_base import card, train
-from stages.pretrain_base.card import corpus_digest, write_card
+from stages.pretrain_base import corpus, train
+from stages.pretrain_base.card import write_card
+from stages.pretrain_base.corpus import corpus_digest
 from stages.pretrain_base.model import new_model, optimizers
 from stages.pretrain_base.train import _set_rates, pretrain
 from stages.records import read_json, sha256_file
@@ -17,7 +18,7 @@ from tests.small_lab import small_lab
 
 def test_two_workers_train_and_repeat_byte_for_byte(params, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "TOKENIZER_DOCUMENTS", 500)
-    monkeypatch.setattr(card, "DIGEST_DOCUMENTS", 50)
+    monkeypatch.setattr(corpus, "DIGEST_DOCUMENTS", 50)
     made = []
     for name in ("first", "second"):
         folder = tmp_path / name

@@ -48,6 +48,7 @@ def details() -> dict[str, Any]:
             "non_inferiority": "inconclusive",
             "margin": 0.02,
             "power_to_see_margin": 0.4,
+            "pass_at_1": {"base": {"rpn": {**around, "value": 0.45}, "gcd": around}},
         },
         "forgetting": around,
         "retention": {"100": around, "25": around, "1": "undefined: no pairs"},

@@ -43,6 +43,15 @@ def test_a_check_fails_if_any_experiment_fails() -> None:
     assert merged["3"]["evidence"]["p2"]["status"] == "fail"
 
 
+def test_a_warning_stands_between_fail_and_pass() -> None:
+    audits = {
+        "p1": {"11": check("enough", "warn"), "3": check("errors", "warn")},
+        "p2": {"11": check("enough"), "3": check("errors", "fail")},
+    }
+    merged = merged_audit(audits)
+    assert [merged[name]["status"] for name in ("3", "11")] == ["fail", "warn"]
+
+
 def test_twice_gives_the_same_bytes(root: Path) -> None:
     merge()
     first = (root / "metrics/audit.json").read_bytes()

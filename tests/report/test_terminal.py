@@ -49,6 +49,14 @@ def test_many_failures_never_fill_more_than_a_screen(root: Path) -> None:
     assert "metrics/audit/p1.json" in lines[-1]
 
 
+def test_what_a_registration_allowed_is_neither_passed_nor_failed(root: Path) -> None:
+    rows = {"2": check("gold"), "11": check("enough examples", "warn", remedy="Collect more.")}
+    write_result(root, audit=rows)
+    text = screen(read_measured("p1"))
+    assert "audit: 1 of 2 checks passed, 1 warned" in text
+    assert "WARNED stop 11 enough examples: seen 3. Collect more." in text and "FAILED" not in text
+
+
 def test_exploratory_is_said_in_capitals(root: Path) -> None:
     about = {**details(), "registration": {"status": "EXPLORATORY", "hash": "ff00" * 16}}
     write_result(root, details=about, verdicts={"gain": verdict("EXPLORATORY")})

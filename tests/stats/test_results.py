@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stages.records import Outcome, RecordError, Trajectory, write_json, write_j
 from stages.stats.estimands import estimand, guard_cells, origins
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TEST, TRAIN, Results, Row, mean, read_results
-from stages.stats.summary import comparisons, conditions
+from stages.stats.summary import comparisons, conditions, power
 from tests.small_lab import small_lab
 
 OUTCOMES = {"1": Outcome.RESOLVED, "0": Outcome.UNRESOLVED, "x": Outcome.HARNESS_ERROR}
@@ -256,6 +257,23 @@ def test_files_become_rows(written):
     place = {"world": "oak_harbor", "split": "A", "seed": 0}
     assert read.guard == {"base": [{**place, "problem_id": "p", "passed": True}]}
     assert read.retention == [{**place, "origin": 1, "right": True}]
+
+
+def test_every_condition_covers_the_tasks_that_all_were_evaluated_on(written):
+    """Base played every task; the others the first of each half, as ``evaluate.tasks`` says."""
+    evaluate = dataclasses.replace(written.experiment.evaluate, tasks=1)
+    experiment = dataclasses.replace(written.experiment, evaluate=evaluate)
+    lab = dataclasses.replace(written, experiment=experiment)
+    folder = Path("data/evaluations/p2/oak_harbor/A")
+    ids = [task.instance_id for task in lab.suite.tasks("oak_harbor")]
+    write_jsonl(folder / "skill-s0.jsonl", [episode(ids[3], "unresolved")])
+    write_jsonl(folder / "trained-skill-s0.jsonl", [episode(ids[0])])
+    read = read_results(lab)
+    for half, name in ((TEST, ids[3]), (TRAIN, ids[0])):
+        for condition in ("base", "skill"):
+            assert [row.instance_id for row in read.select(condition, half)] == [name]
+    assert {name: row["n"] for name, row in conditions(read).items()} == {"base": 1, "skill": 1}
+    assert power(read)["tasks"] == 1
 
 
 def test_a_missing_file_is_named(written):

@@ -282,4 +282,6 @@ def test_the_stage_writes_formats_of_equal_tokens_and_a_true_manifest(
         totals[name] = sum(training_tokens(tokenizer, e) for e in kept)
         assert (counts["tokens"], counts["examples"]) == (totals[name], len(kept))
         assert counts["written"] == counts["kept"] + sum(counts["dropped"].values())
+    sessions_taught = manifest["formats"]["T"]
+    assert sessions_taught["different_texts"] == sessions_taught["kept"] == len(sessions)
     assert max(totals.values()) - min(totals.values()) <= 0.02 * lab.experiment.synthesis.tokens

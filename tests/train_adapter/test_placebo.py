@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.adapters.lora import delta_norms, delta_weights
-from stages.train_adapter.placebo import another_world, derange, random_delta, shuffle_targets
+from stages.agent.actions import parse_action
+from stages.train_adapter.placebo import (
+    derange,
+    random_delta,
+    shuffle,
+    shuffle_targets,
+)
 from tests.train_adapter.conftest import make_examples
 from tests.train_adapter.test_lora import random_state
 
@@ -44,6 +50,29 @@ def test_earlier_assistant_turns_are_dealt_out_when_they_are_trained():
     assert [e.prompt for e in kept] == [e.prompt for e in make_examples(40)]
 
 
+def test_lessons_are_dealt_out_where_they_can_be_read():
+    turn = "rounded: int(x)\nedit a.py\n<<<\n    return x\n===\n    return int(x)\n>>>"
+    examples = [
+        dataclasses.replace(e, example_id=f"e{i}", completion=turn)
+        for i, e in enumerate(make_examples(40))
+    ]
+    shuffled, way = shuffle(examples, 1, "microrepo")
+    assert way == "lessons" and shuffled == shuffle(examples, 1, "microrepo")[0]
+    assert shuffled != shuffle(examples, 2, "microrepo")[0]
+    finds = {parse_action(e.completion).find for e in shuffled}
+    assert finds == {"    return x"} and len({e.completion for e in shuffled}) == 5
+    alone = shuffle(examples[7:8], 1, "microrepo")[0]
+    assert alone == shuffled[7:8], "an example's draw doesn't hang on the others"
+
+
+@pytest.mark.parametrize(("suite", "fmt"), [("swe_bench_cl", "T"), ("microrepo", "A")])
+def test_whole_targets_are_dealt_out_where_no_lesson_can_be_read(suite, fmt):
+    examples = make_examples(20, fmt=fmt)
+    assert shuffle(examples, 1, suite) == (shuffle_targets(examples, 1), "targets")
+    mixed = [*make_examples(20), *make_examples(20, fmt="A")]
+    assert shuffle(mixed, 1, "microrepo") == (shuffle_targets(mixed, 1), "targets")
+
+
 @given(st.lists(st.sampled_from("abcdef"), min_size=2, max_size=30), st.integers(0, 99))
 def test_fixed_points_only_where_equal_texts_force_them(letters, seed):
     values = [(letter, "") for letter in letters]
@@ -63,14 +92,3 @@ def test_random_delta_has_the_same_norm_in_every_module(model, lora):
         assert abs(float(torch.cosine_similarity(delta.ravel(), other.ravel(), dim=0))) < 0.3
     again = random_delta(state, lora, seed=3)
     assert all(torch.equal(again[key], placebo[key]) for key in placebo)
-
-
-def test_another_world_is_never_the_world_itself():
-    worlds = ["oak_harbor", "ash_mill", "elm_ridge"]
-    assert [another_world(w, worlds) for w in sorted(worlds)] == [
-        "elm_ridge",
-        "oak_harbor",
-        "ash_mill",
-    ]
-    with pytest.raises(ValueError, match="no other world"):
-        another_world("ash_mill", ["ash_mill"])

@@ -22,7 +22,8 @@ class SandboxConfig:
     wall_seconds: float = 10.0
     """time from start to kill of a run with all its processes, seconds"""
     memory_mb: int = 1024
-    """address space of each process, and resident memory of a run, MiB"""
+    """address space of each process, resident memory of a run, and, where workspaces lie in memory,
+    what a run may add to them (what went beyond is reported as killed by "files"), MiB"""
     processes: int = 64
     """processes and threads alive at once in a worker"""
     file_size_mb: int = 64
@@ -62,7 +63,7 @@ class RunResult:
     timed_out: bool
     """whether the wall limit ended it"""
     killed_by: str | None
-    """wall, cpu, memory, output, worker, signal N; None when it ended by itself"""
+    """wall, cpu, memory, files, output, worker, signal N; None when it ended by itself"""
     seconds: float
     """wall time measured in the worker, seconds"""
 

@@ -14,6 +14,8 @@ from stages.agent.sandbox.config import SandboxConfig
 from stages.agent.sandbox.guest.programs import ENVIRONMENT
 from stages.agent.sandbox.guest.wire import frame
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes of memory a sandbox may fill with files, and must find free at its start
 FIRST_RUN_UID = 61000  # runs of worker i get this host uid + i where the host is root
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("ld.so.cache", "ld.so.conf", "localtime", "mime.types")
@@ -66,6 +68,24 @@ class Layout:
     @property
     def work(self) -> Path:
         return self.root / "work"
+
+
+def memory_folder() -> str | None:
+    """Where a sandbox's folder can lie in memory; None for the system's temporary folder.
+
+    A workspace of 52 files takes 0.8 ms to write and remove there, on a disk 2 ms and more.
+    Not where the user has named a place (TMPDIR), where files can't be executed (a shell script
+    of a workspace must run), or where less than ``ROOM`` is free.
+    """
+    try:
+        state = os.statvfs(MEMORY)
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    left = next((int(each.split()[1]) for each in lines if each.startswith("MemAvailable:")), 0)
+    if os.environ.get("TMPDIR") or state.f_flag & os.ST_NOEXEC or not os.access(MEMORY, os.W_OK):
+        return None
+    return str(MEMORY) if min(1024 * left, state.f_bavail * state.f_frsize) >= ROOM else None
 
 
 def make_layout(root: Path) -> Layout:
@@ -122,6 +142,7 @@ def boot_frame(
         "processes": config.processes,
         "file_size_mb": config.file_size_mb,
         "output_bytes": config.output_bytes,
+        "memory_room": ROOM if layout.root.is_relative_to(MEMORY) else None,
     }
     return frame(json.dumps({"modules": modules, "settings": settings}).encode())
 

@@ -20,7 +20,7 @@ from stages.agent.sandbox.config import (
 )
 from stages.agent.sandbox.guest import wire
 from stages.agent.sandbox.hidden_tests import guard_comparisons, imports_of
-from stages.agent.sandbox.layout import make_layout
+from stages.agent.sandbox.layout import make_layout, memory_folder
 from stages.agent.sandbox.pool import Pool, ask, verdicts_of
 from stages.agent.sandbox.worker import Worker, WorkerLost
 
@@ -28,7 +28,9 @@ from stages.agent.sandbox.worker import Worker, WorkerLost
 def open_sandbox(config: SandboxConfig | None = None) -> Sandbox:
     """A running sandbox with the first backend that works; SandboxUnavailable when none does."""
     config = config or SandboxConfig()
-    folder = tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True)
+    folder = tempfile.TemporaryDirectory(
+        prefix="sandbox-", dir=memory_folder(), ignore_cleanup_errors=True
+    )
     layout = make_layout(Path(folder.name))
     reasons = []
     count = config.workers or len(os.sched_getaffinity(0))

@@ -12,8 +12,9 @@ from stages.adapters.folder import AdapterError, load_adapter
 from stages.adapters.lora import LoraSettings, State, adapter_sha256, delta_norms, factors
 from stages.adapters.merge import merge_adapters
 from stages.lab.arms import arm_of
+from stages.lab.places import AdapterPlace
 from stages.stats.checks.check import Finding, absent, judged
-from stages.stats.checks.record import AdapterFolder, Record
+from stages.stats.checks.record import Record
 
 TOLERANCE = 1e-5
 """Largest relative difference of a merged ΔW, in fp32's own rounding."""
@@ -105,7 +106,7 @@ def merges_exactly(record: Record, merge: Merge = merge_adapters) -> Finding:
 
 
 def _two_different(
-    adapters: Sequence[AdapterFolder],
+    adapters: Sequence[AdapterPlace],
 ) -> list[tuple[State, LoraSettings]] | None:
     found: dict[str, tuple[State, LoraSettings]] = {}
     for adapter in adapters:

@@ -9,7 +9,8 @@ from typing import Any
 from stages.stats.checks.record import Record
 
 STOP, WARN = "stop", "warn"
-PASS, FAIL, ABSENT = "pass", "fail", "not applicable"
+PASS, WARNED, FAIL, ABSENT = "pass", "warn", "fail", "not applicable"
+"""``warn`` as a status: the mistake is there, and the registration allowed for it beforehand."""
 MAX_TEXT = 160
 
 
@@ -40,6 +41,12 @@ def judged(evidence: dict[str, Any], problems: Sequence[str], remedy: str) -> Fi
         return Finding(PASS, {**evidence, "problems": 0})
     first = {"problems": len(problems), "first_problem": problems[0][:MAX_TEXT]}
     return Finding(FAIL, {**evidence, **first}, remedy)
+
+
+def allowed(evidence: dict[str, Any], problems: Sequence[str], remedy: str) -> Finding:
+    """As ``judged``, for problems that the registration allows: they warn, they never pass."""
+    found = judged(evidence, problems, remedy)
+    return dataclasses.replace(found, status=WARNED) if problems else found
 
 
 def absent(reason: str) -> Finding:

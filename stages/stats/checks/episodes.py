@@ -43,7 +43,7 @@ class Episode:
     tree_hash: str
     adapter_hash: str
     digest: str
-    """hash of the messages and of the seed they were drawn with"""
+    """hash of the messages, and of the seed and the adapter they were drawn with"""
     opening_fits: bool
     """whether the chat opens as the suite writes it today"""
     system: str
@@ -117,7 +117,11 @@ def read_episode(
         submission=info["submission"],
         tree_hash=info["tree_hash"],
         adapter_hash=info["adapter_hash"],
-        digest=sha256_text(canonical_json([info["seed"], info["instance_id"], list(messages)])),
+        digest=sha256_text(
+            canonical_json(
+                [info["seed"], info["adapter_hash"], info["instance_id"], list(messages)]
+            )
+        ),
         opening_fits=wanted.get("user") == user
         and (system + "\n").startswith(wanted.get("system", "\0") + "\n"),
         system=system,

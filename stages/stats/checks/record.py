@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stages.lab.arms import PLACEBOS, arm_of, arms_of, format_of
+from stages.lab.arms import PLACEBOS, arm_of, arms_of
 from stages.lab.context import Lab
-from stages.lab.splits import Half, read_split, read_tasks
+from stages.lab.places import AdapterPlace, adapter_places, examples_file
+from stages.lab.splits import Half, read_played, read_split, read_tasks
 from stages.params import ProceduralParams, guard_of
 from stages.records import Example, Task, Trajectory, read_json, read_jsonl
 from stages.stats.checks.episodes import Episode, read_episode
@@ -30,26 +31,6 @@ class TrainingSet:
     world: str
     split: str
     examples: tuple[Example, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class AdapterFolder:
-    """One adapter's place; its JSON files are read when asked for."""
-
-    path: Path
-    world: str
-    split: str
-    arm: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.world}/{self.split}/{self.arm}-s{self.seed}"
-
-    def read(self, file: str) -> Any:
-        """One of its JSON files, or None where there is none."""
-        path = self.path / file
-        return read_json(path) if path.exists() else None
 
 
 class Record:
@@ -77,6 +58,11 @@ class Record:
         return ((p, half) for p, half in self.halves.items() if p[0] in self.lab.worlds)
 
     @cached_property
+    def played(self) -> dict[tuple[str, str], Half]:
+        """(world, split) -> the tasks that every condition was evaluated on, own worlds only."""
+        return {place: read_played(self.lab, *place) for place, _ in self.own_halves()}
+
+    @cached_property
     def gold(self) -> dict[str, dict[str, Any]]:
         """What generate_splits wrote of the gold run; empty where it wrote nothing."""
         path = self.lab.folder("data/splits") / "gold.json"
@@ -96,7 +82,7 @@ class Record:
         for episode in self.episodes:
             if episode.condition == BASE:
                 by_world.setdefault(episode.world, []).append(episode)
-        for (world, split), tasks in self.own_halves():
+        for (world, split), tasks in self.played.items():
             wanted = {task.instance_id for task in (tasks.test if half == TEST else tasks.train)}
             chosen += [
                 dataclasses.replace(episode, split=split, half=half)
@@ -112,30 +98,17 @@ class Record:
         for world in self.lab.worlds:
             for split in self.lab.experiment.splits:
                 for arm in arms_of(self.lab.experiment):
-                    path = self.source(world, split, arm)
+                    path = examples_file(self.lab, world, split, arm)
                     found[path] = (path.parent.parent.name, split)
         return tuple(
             TrainingSet(path, world, split, tuple(read_jsonl(path, Example)))
             for path, (world, split) in found.items()
         )
 
-    def source(self, world: str, split: str, arm: str) -> Path:
-        """The file of examples behind an arm."""
-        owner = self.lab.placebo_worlds[world] if arm == "placebo_world" else world
-        folder = self.lab.folder("data/synthetic") / owner / split
-        return folder / f"{format_of(self.lab.experiment, arm)}.jsonl"
-
     @cached_property
-    def adapters(self) -> tuple[AdapterFolder, ...]:
+    def adapters(self) -> tuple[AdapterPlace, ...]:
         """The adapters that the registration asks for, there or not."""
-        root = self.lab.folder("models/adapters")
-        return tuple(
-            AdapterFolder(root / world / split / f"{arm}-s{seed}", world, split, arm, seed)
-            for world in self.lab.worlds
-            for split in self.lab.experiment.splits
-            for arm in arms_of(self.lab.experiment)
-            for seed in self.lab.experiment.seeds
-        )
+        return adapter_places(self.lab)
 
     @property
     def trained_conditions(self) -> list[str]:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from stages.agent.actions import ActionError, parse_action
+from stages.lab.arms import examples_of
+from stages.lab.places import examples_file
 from stages.records import Example, Task
-from stages.stats.checks.check import Finding, absent, judged
+from stages.stats.checks.check import Finding, absent, allowed, judged
 from stages.stats.checks.record import Record
 from stages.stats.intervals import wilson
 
@@ -116,28 +118,41 @@ def _loss_problems(losses: Sequence[float]) -> list[str]:
 
 
 def enough_examples(record: Record) -> Finding:
-    """Check 11: at least the registered minimum of different examples, unless it is a pilot."""
+    """Check 11: at least the registered minimum of different examples.
+
+    A pilot may train on fewer: the evidence says so, and the check warns instead of passing. An
+    arm whose registered name says how many (``skill_25``) must have just as many.
+    """
     experiment = record.lab.experiment
     pilot, least = experiment.kind == "pilot", experiment.train.min_examples
-    problems, counts = [], []
+    problems, short, counts = [], [], []
     sizes = {s.path: len({e.example_id for e in s.examples}) for s in record.training}
     for adapter in record.adapters:
         facts = record.results.facts.get(adapter.name, {})
         if "examples" not in facts:
             continue  # drawn at random, or missing: check 24 names those
-        there = sizes[record.source(adapter.world, adapter.split, adapter.arm)]
-        counts.append(there)
+        there = sizes[examples_file(record.lab, adapter.world, adapter.split, adapter.arm)]
+        if (named := examples_of(adapter.arm)) is not None:
+            there = named
+        else:
+            counts.append(there)
         if facts["examples"] != there:
-            problems.append(f"{adapter.name}: trained on {facts['examples']}, the file has {there}")
-        if there < least and not pilot:
-            problems.append(f"{adapter.name}: {there} examples, registered are {least}")
+            problems.append(f"{adapter.name}: trained on {facts['examples']} of {there} examples")
+        if there < least and named is None:
+            short.append(f"{adapter.name}: {there} examples, registered are {least}")
     if not counts:
         return absent("nothing is trained in this experiment")
-    return judged(
-        {"fewest": min(counts), "minimum": least, "pilot": pilot},
-        problems,
-        "Collect or synthesize more; or register the experiment as a pilot.",
-    )
+    evidence = {
+        "fewest": min(counts),
+        "minimum": least,
+        "kind": experiment.kind,
+        "below_minimum": len(short),
+    }
+    if pilot and not problems:
+        short = [f"{text}; allowed to a pilot" for text in short]
+        return allowed(evidence, short, "Read it as a pilot; collect more before a registered run.")
+    remedy = "Collect or synthesize more; or register the experiment as a pilot."
+    return judged(evidence, [*problems, *short], remedy)
 
 
 def no_shared_text(record: Record) -> Finding:

@@ -8,13 +8,19 @@ convention, hard ones two, each at its own place, so a hard fix takes two edits.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import random
+from collections.abc import Sequence
+from typing import Any
 
 from stages.suites.microrepo.conventions import Conventions, fixed_line
 
 DIFFICULTIES = ("easy", "medium", "hard")
-DIFFICULTY_WEIGHTS = (0.34, 0.42, 0.24)
+DIFFICULTY_WEIGHTS = (0.28, 0.44, 0.28)
 OPERATORS = (("add", "+"), ("subtract", "-"), ("multiply", "*"))
+ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+INPUTS = ((9, 4), (3, 8))
+"""Arguments of a plain function's tests: two, with other results, so that no literal passes."""
 PLAIN_KINDS = ("operator", "constant", "variable", "compare")
 RETURN_KINDS = ("rounding", "unit", "index", "wrapper")
 MEDIUM_KINDS = ("guard", *RETURN_KINDS, "naming")
@@ -159,10 +165,8 @@ def _convention_result(
     elif kind == "unit":
         old = first
         wish = "use house units"
-        operator, number = value.split()[1:]
-        checks = [
-            ((x, 2), x * int(number) if operator == "*" else x / int(number)) for x in (30, 7)
-        ]
+        sign, number = value.split()[1:]
+        checks = [((x, 2), x * int(number) if sign == "*" else x / int(number)) for x in (30, 7)]
     elif kind == "index":
         old, wish = "items[n]", "pick entry n"
         items = [3, 5, 7, 9, 11, 13, 17]
@@ -174,14 +178,11 @@ def _convention_result(
     parts.result = f"    return {old}"
     parts.changes.append(_change(kind, conventions, parts.result))
     parts.wishes.append(wish)
-    body = "\n".join(
-        f"    got = {function}({args[0]!r}, {args[1]!r})\n"
-        f"    assert got == {want!r} and type(got) is {type(want).__name__}"
-        for args, want in checks
-    )
-    if kind == "wrapper":
-        body = "\n".join(
-            f"    assert {function}({args[0]}, {args[1]}) == {want}" for args, want in checks
+    body = _asserts(function, checks)
+    if kind != "wrapper":  # which may give 0 or 0.0
+        body += "".join(
+            f"\n    assert type({_call(function, args)}) is {type(want).__name__}"
+            for args, want in checks
         )
     parts.hidden.append((f"test_{function}_{kind}", body))
     parts.visible.append(_smoke(kind, function))
@@ -205,22 +206,24 @@ def _plain_result(
         wrong, (word, sign) = _two(OPERATORS, rng)
         old, new = f"{first} {wrong[1]} {second}", f"{first} {sign} {second}"
         wish = f"{word} {first} and {second}"
-        want = {"+": 9 + 4, "-": 9 - 4, "*": 9 * 4}[sign]
+        wants = [ARITHMETIC[sign](*pair) for pair in INPUTS]
     elif kind == "constant":
         wrong_number, number = rng.sample(range(2, 10), 2)
         old, new = f"{first} + {wrong_number}", f"{first} + {number}"
-        wish, want = f"add {number}", 9 + number
+        wish, wants = f"add {number}", [x + number for x, _ in INPUTS]
     elif kind == "variable":
         old, new = first, second
-        wish, want = f"return {second}", 4
+        wish, wants = f"return {second}", [y for _, y in INPUTS]
     else:
         (word, sign), (_, other) = _two((("more", ">"), ("less", "<")), rng)
         old, new = f"{first} {other} {second}", f"{first} {sign} {second}"
-        wish, want = f"tell if {first} is {word} than {second}", sign == ">"
+        wish = f"tell if {first} is {word} than {second}"
+        wants = [x > y if sign == ">" else x < y for x, y in INPUTS]
     parts.result = f"    return {old}"
     parts.changes.append(Change(parts.result, f"    return {new}"))
     parts.wishes.append(wish)
-    parts.hidden.append((f"test_{function}_result", f"    assert {function}(9, 4) == {want}"))
+    checks = list(zip(INPUTS, wants, strict=True))
+    parts.hidden.append((f"test_{function}_result", _asserts(function, checks)))
     parts.visible.append(_smoke(kind, function))
 
 
@@ -230,8 +233,17 @@ def _sound_result(
     first, second = parameters
     sign = rng.choice("+-*")
     parts.result = f"    return {first} {sign} {second}"
-    want = {"+": 9 + 4, "-": 9 - 4, "*": 9 * 4}[sign]
-    parts.visible.append((f"test_{function}", f"    assert {function}(9, 4) == {want}"))
+    checks = [(pair, ARITHMETIC[sign](*pair)) for pair in INPUTS]
+    parts.visible.append((f"test_{function}", _asserts(function, checks)))
+
+
+def _asserts(function: str, checks: Sequence[tuple[tuple[Any, Any], Any]]) -> str:
+    """One assertion per pair of arguments and result."""
+    return "\n".join(f"    assert {_call(function, args)} == {want!r}" for args, want in checks)
+
+
+def _call(function: str, arguments: tuple[Any, Any]) -> str:
+    return f"{function}({arguments[0]!r}, {arguments[1]!r})"
 
 
 def _two(options: tuple[tuple[str, str], ...], rng: random.Random) -> list[tuple[str, str]]:
@@ -242,8 +254,7 @@ def _apply(
     expression: str, first: str, second: str, pair: tuple[float, float]
 ) -> tuple[tuple[float, float], float]:
     sign = expression[len(first) + 1]
-    raw = {"+": pair[0] + pair[1], "-": pair[0] - pair[1], "*": pair[0] * pair[1]}[sign]
-    return pair, raw
+    return pair, ARITHMETIC[sign](*pair)
 
 
 def _round(value: str, raw: float) -> float:

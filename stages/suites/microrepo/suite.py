@@ -10,6 +10,7 @@ from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Task, Trajectory
+from stages.suites.microrepo.conventions import VALUES
 from stages.suites.microrepo.expert import recalled
 from stages.suites.microrepo.notes import note_text, system_text
 from stages.suites.microrepo.session import read_session
@@ -56,6 +57,21 @@ class Microrepo:
     def issue(self, task: Task) -> Issue:
         """The issue behind a task."""
         return make_issue(self.world(task.repo), int(task.meta["index"]))
+
+    def partner(self, repo: str, others: Sequence[str]) -> str:
+        """The world among ``others`` that agrees with ``repo`` in as many conventions as chance.
+
+        Whoever trains on the partner's sessions learns habits that fit ``repo`` no oftener than a
+        guess would. Ties go to the first in order.
+        """
+        own = self.world(repo).conventions.values
+        by_chance = sum(1 / len(options) for options in VALUES.values())
+
+        def distance(other: str) -> float:
+            theirs = self.world(other).conventions.values
+            return abs(sum(own[kind] == theirs[kind] for kind in VALUES) - by_chance)
+
+        return min((other for other in others if other != repo), key=distance)
 
     def tasks(self, repo: str) -> list[Task]:
         world = self.world(repo)

@@ -47,10 +47,10 @@ def make_problems(
 def corpus_document(rng: Random) -> tuple[list[dict[str, str]], bool]:
     """Chat messages of one training problem and a solution, and whether the solution is right.
 
-    Only functions of the train split occur. A wrong solution differs from the reference on the
-    probes; no program is executed here.
+    Only functions of the train split occur, easy ones more often than hard ones. A wrong solution
+    differs from the reference on the probes; no program is executed here.
     """
-    kind, difficulty = KINDS[int(rng.random() * len(KINDS))], 1 + int(rng.random() * 10)
+    kind, difficulty = KINDS[int(rng.random() * len(KINDS))], 1 + int(rng.random() ** 2 * 10)
     while True:
         draft, values = _draw(kind, difficulty, rng)
         if draft is not None and split_of_digest(digest(values)) == "train":

@@ -76,35 +76,35 @@ class Kind:
 
 
 KIND_TABLE = {
-    "arithmetic": Kind("triple", 0.60, ("a", "b", "c"), after=_NUMBER, result="a"),
-    "rpn": Kind("triple", 0.65, ("a", "b", "c")),
-    "parentheses": Kind("text", 0.60, ("s",), ("deepest", "lowest"), _TEXT, _NUMBER, "m", 4),
+    "arithmetic": Kind("triple", 0.75, ("a", "b", "c"), after=_NUMBER, result="a"),
+    "rpn": Kind("triple", 0.85, ("a", "b", "c")),
+    "parentheses": Kind("text", 0.80, ("s",), ("deepest", "lowest"), _TEXT, _NUMBER, "m", 4),
     "fibonacci": Kind(
-        "index", 0.60, ("n",), ("fibonacci", "fibonacci_adding"), ("step",), _NUMBER, "a", 4
+        "index", 0.80, ("n",), ("fibonacci", "fibonacci_adding"), ("step",), _NUMBER, "a", 4
     ),
     "remove_duplicates": Kind(
-        "list", 0.60, ("a",), ("unique_first", "unique_last", "unique_sorted"), _LIST, _LIST, "a"
+        "list", 0.75, ("a",), ("unique_first", "unique_last", "unique_sorted"), _LIST, _LIST, "a"
     ),
     "reverse": Kind(
-        "list", 0.60, ("a",), ("reverse_all", "reverse_first", "reverse_after"), _KEEP, _KEEP, "a"
+        "list", 0.75, ("a",), ("reverse_all", "reverse_first", "reverse_after"), _KEEP, _KEEP, "a"
     ),
-    "count": Kind("list", 0.60, ("a",), ("count_above", "count_below"), _KEEP, _NUMBER),
-    "maximum": Kind("list", 0.60, ("a",), ("largest", "smallest"), _FILTER, _NUMBER),
+    "count": Kind("list", 0.85, ("a",), ("count_above", "count_below"), _KEEP, _NUMBER),
+    "maximum": Kind("list", 0.80, ("a",), ("largest", "smallest"), _FILTER, _NUMBER),
     "palindrome": Kind(
-        "list", 0.60, ("a",), ("mismatches", "distance"), _MIRROR, _NUMBER, start_tokens=8
+        "list", 0.80, ("a",), ("mismatches", "distance"), _MIRROR, _NUMBER, start_tokens=8
     ),
     "sum_digits": Kind(
         "number",
-        0.55,
+        0.85,
         ("n",),
         ("sum_digits", "largest_digit"),
         ("grow", "scale"),
         _NUMBER,
         start_tokens=8,
     ),
-    "gcd": Kind("pair", 0.55, ("a", "b"), ("gcd",), ("grow", "scale"), _NUMBER, "a", 8),
+    "gcd": Kind("pair", 0.85, ("a", "b"), ("gcd",), ("grow", "scale"), _NUMBER, "a", 8),
     "running_sum": Kind(
-        "list", 0.60, ("a",), ("running_sum", "running_largest"), _LIST, _LIST, "b", 8
+        "list", 0.75, ("a",), ("running_sum", "running_largest"), _LIST, _LIST, "b", 8
     ),
 }
 KINDS = tuple(KIND_TABLE)

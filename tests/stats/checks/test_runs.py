@@ -1,4 +1,4 @@
-"""Checks 4 and 24, each with its mistake planted."""
+"""Checks 3, 4 and 24, each with its mistake planted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,33 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import pytest
+
 from stages.stats.checks import runs
 from tests.stats.checks.run_files import SKILL, TESTED, change_rows, make_lab, read_record
 
 BASELINE = Path("data/baseline/p1/oak_harbor-s0.jsonl")
+
+
+def test_3_harness_errors_are_caught_in_one_condition_alone(run: Path) -> None:
+    found = runs.few_harness_errors(read_record())
+    assert found.status == "pass" and found.evidence["harness_errors"] == 0
+    path = TESTED / "knowledge-s0.jsonl"
+    change_rows(path, lambda row: row["info"].update(outcome="harness_error", tests={}))
+    found = runs.few_harness_errors(read_record())
+    assert found.status == "fail" and found.evidence["worst_condition"] == "knowledge"
+    assert found.evidence["first_problem"].startswith("knowledge: 12 of 24 episodes")
+    assert found.evidence["share_lo"] < found.evidence["share"] == 12 / 144
+
+
+@pytest.mark.parametrize(("lost", "status"), [(2, "pass"), (3, "fail")])
+def test_3_the_limit_is_two_percent(run: Path, lost: int, status: str) -> None:
+    record = read_record()
+    base = [episode for episode in record.episodes if episode.condition == "base"]
+    many = [dataclasses.replace(base[0], instance_id=str(n)) for n in range(100)]
+    many[:lost] = [dataclasses.replace(e, outcome="harness_error") for e in many[:lost]]
+    vars(record)["episodes"] = tuple(many)
+    assert runs.few_harness_errors(record).status == status
 
 
 def test_4_one_run_under_two_names_is_caught(run: Path) -> None:
@@ -23,6 +46,15 @@ def test_4_one_run_under_two_names_is_caught(run: Path) -> None:
 def test_4_one_run_under_two_seeds_is_caught(run: Path) -> None:
     shutil.copy(TESTED / "skill-s0.jsonl", TESTED / "skill-s1.jsonl")
     assert runs.own_runs(read_record()).status == "fail"
+
+
+def test_4_the_same_words_of_two_adapters_are_two_runs(run: Path) -> None:
+    shutil.copy(TESTED / "knowledge-s0.jsonl", TESTED / "skill-s0.jsonl")
+    change_rows(
+        TESTED / "skill-s0.jsonl",
+        lambda row: row["info"].update(condition="skill", adapter_hash="another"),
+    )
+    assert "skill-s0" not in str(runs.own_runs(read_record()).evidence)
 
 
 def test_4_rows_counted_twice_are_caught(run: Path) -> None:
@@ -49,6 +81,16 @@ def test_24_a_cut_cell_is_caught(run: Path) -> None:
     path = TESTED / "aa-s1.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     assert "11 episodes" in runs.all_reported(read_record()).evidence["first_problem"]
+
+
+def test_24_what_was_limited_by_registration_is_complete(run: Path) -> None:
+    evaluate = dataclasses.replace(make_lab().experiment.evaluate, tasks=11)
+    for path in TESTED.glob("*-s?.jsonl"):
+        if path.stem.startswith(("guard", "retention")):
+            continue
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:11]))
+    assert runs.all_reported(read_record(make_lab(evaluate=evaluate))).status == "pass"
+    assert runs.all_reported(read_record()).status == "fail"
 
 
 def test_24_runs_and_adapters_that_nobody_declared_are_caught(run: Path) -> None:

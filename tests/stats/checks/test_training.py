@@ -66,12 +66,33 @@ def test_10_examples_without_target_or_too_long_are_caught(run: Path) -> None:
     assert training.sound_losses(record).evidence["problems"] == 24
 
 
-def test_11_too_few_examples_are_caught_unless_a_pilot(run: Path) -> None:
+def test_11_too_few_examples_are_caught_and_a_pilots_are_a_warning(run: Path) -> None:
     assert training.enough_examples(read_record()).evidence["fewest"] == 12
     train = dataclasses.replace(make_lab().experiment.train, min_examples=100)
     assert training.enough_examples(read_record(make_lab(train=train))).status == "fail"
     pilot = training.enough_examples(read_record(make_lab(train=train, kind="pilot")))
-    assert pilot.status == "pass" and pilot.evidence["pilot"] is True
+    assert pilot.status == "warn" and pilot.evidence["kind"] == "pilot"
+    assert "12 examples, registered are 100; allowed to a pilot" in pilot.evidence["first_problem"]
+    assert training.enough_examples(read_record(make_lab(kind="pilot"))).status == "pass"
+
+
+def test_11_a_pilot_is_not_allowed_a_false_count(run: Path) -> None:
+    change_json(SKILL / "facts.json", lambda facts: facts.update(examples=300))
+    train = dataclasses.replace(make_lab().experiment.train, min_examples=100)
+    found = training.enough_examples(read_record(make_lab(train=train, kind="pilot")))
+    assert found.status == "fail" and "trained on 300" in found.evidence["first_problem"]
+
+
+def test_11_an_arm_named_after_its_examples_has_just_as_many(run: Path) -> None:
+    record = read_record()
+    whole, few = record.adapters
+    few = dataclasses.replace(few, arm="skill_25")
+    vars(record)["adapters"] = [whole, few]
+    record.results.facts[few.name] = {"examples": 25}
+    assert training.enough_examples(record).status == "pass"
+    record.results.facts[few.name] = {"examples": 12}
+    found = training.enough_examples(record)
+    assert found.status == "fail" and "trained on 12 of 25" in found.evidence["first_problem"]
 
 
 def test_11_copies_of_one_example_are_no_examples(run: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Any
 
-from . import grading, wire
+from . import confine, grading, wire
 
 TICK_S = 0.05
 FLOOD = 64  # a run that writes this many times what is kept is stopped
@@ -24,6 +24,7 @@ class Watch:
         self.deadline = self.started + settings["wall_seconds"]
         self.next_check = self.started + TICK_S
         self.killed_by: str | None = None
+        self.free = free_memory(settings)
         self.pidfd = os.pidfd_open(pid)
         self.poller = select.poll()
         self.poller.register(pipe, select.POLLIN)
@@ -90,6 +91,7 @@ class Watch:
             left = self.deadline - now
             if now > self.next_check:
                 self._check_memory()
+                self._check_files()
                 self.next_check = now + TICK_S
             if left <= 0 and self.killed_by is None:
                 self.kill("wall")
@@ -140,6 +142,16 @@ class Watch:
         if resident > self.settings["memory_mb"] * 1024 * 1024:
             self.kill("memory")
 
+    def _check_files(self) -> None:
+        """Where workspaces lie in memory, stop a run that fills it, or one that finds it full."""
+        if self.free is None:
+            return
+        free = free_memory(self.settings) or 0
+        grown, grown_by_all = self.free - free, self.settings["memory_free"] - free
+        limit = self.settings["memory_mb"] * 1024 * 1024
+        if grown > limit or grown_by_all > self.settings["memory_room"]:
+            self.kill("files")
+
     def _finish(self) -> int:
         """Reap the run; its exit code as a shell would give it."""
         os.close(self.pidfd)
@@ -155,3 +167,11 @@ class Watch:
             )  # the limit counts ticks
             self.killed_by = "cpu" if by_limit else f"signal {-code}"
         return 128 - code
+
+
+def free_memory(settings: dict[str, Any]) -> int | None:
+    """Bytes free where workspaces lie, if that is memory and this worker has workspaces."""
+    if settings["memory_room"] is None or settings["stripped"]:
+        return None
+    state = os.statvfs(confine.WORK)
+    return state.f_bavail * state.f_frsize

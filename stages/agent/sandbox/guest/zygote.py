@@ -17,8 +17,9 @@ from . import confine, grading, guards, launch, linux, programs, supervise, wire
 # costs about 0.4 ms for each MiB that the zygote holds.
 PRELOADED = (
     *("bisect", "collections", "collections.abc", "contextlib", "copy", "enum", "fractions"),
-    *("functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "string"),
-    *("sys", "textwrap", "threading", "time", "traceback", "types", "typing"),
+    *("functools", "glob", "heapq", "importlib.util", "itertools", "json", "math", "operator"),
+    *("random", "re", "string", "sys", "textwrap", "threading", "time", "traceback", "types"),
+    "typing",
 )
 IN_EVERY_INTERPRETER = {"_collections_abc", "genericpath", "os", "posixpath", "site", "stat"}
 
@@ -41,6 +42,7 @@ class Zygote:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
+        settings["memory_free"] = supervise.free_memory(settings)
         takers, givers = _in_scratch_fork(guards.frame_users)
         for name in PRELOADED:
             importlib.import_module(name)
