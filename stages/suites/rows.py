@@ -97,8 +97,8 @@ def _objects(text: str, path: Path) -> list[Row]:
 
 def _parquet(path: Path) -> list[Row]:
     _require("pyarrow", f"{path} is a Parquet file")
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow  # pyright: ignore[reportMissingImports]
+    import pyarrow.parquet  # pyright: ignore[reportMissingImports]
 
     try:
         return pyarrow.parquet.read_table(path).to_pylist()
@@ -108,8 +108,8 @@ def _parquet(path: Path) -> list[Row]:
 
 def _download(hub: HubSet, revision: str) -> list[Row]:
     _require("datasets", f"{hub.dataset} comes from the hub")
-    import datasets
-    from datasets.exceptions import DatasetsError
+    import datasets  # pyright: ignore[reportMissingImports]
+    from datasets.exceptions import DatasetsError  # pyright: ignore[reportMissingImports]
 
     rows: list[Row] = []
     try:

@@ -7,9 +7,9 @@ import json
 import threading
 from pathlib import Path
 
-from stages.agent.server.config import Prices
-from stages.agent.server.errors import SpendingLimitError
 from stages.records import RecordError, canonical_json
+from stages.server.config import Prices
+from stages.server.errors import SpendingLimitError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.model import ServerModel
-from tests.agent.server.misbehaving import Endpoint, serving
+from stages.server.config import ServerConfig
+from stages.server.model import ServerModel
+from tests.server.misbehaving import Endpoint, serving
 
 
 @pytest.fixture

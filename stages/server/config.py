@@ -7,7 +7,7 @@ import os
 from typing import Literal
 from urllib.parse import urlsplit
 
-from stages.agent.server.errors import ServerConfigError
+from stages.server.errors import ServerConfigError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from stages.agent.server.answers import SHOWN, parse_body
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import (
+from stages.server.answers import SHOWN, parse_body
+from stages.server.config import ServerConfig
+from stages.server.errors import (
     AuthenticationError,
     ContextFullError,
     RateLimitedError,
@@ -28,7 +28,7 @@ from stages.agent.server.errors import (
     UnreachableError,
     UnusableAnswerError,
 )
-from stages.agent.server.retries import parse_retry_after, wait_s
+from stages.server.retries import parse_retry_after, wait_s
 
 T = TypeVar("T")
 MOST_BYTES = 16 << 20

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from stages.adapters.lora import adapter_sha256
-from stages.agent.server.errors import ServedAdapterError, ServerError
-from stages.agent.server.export import export_for_serving
-from stages.agent.server.model import ServerModel
 from stages.records import write_atomic, write_json
+from stages.server.errors import ServedAdapterError, ServerError
+from stages.server.export import export_for_serving
+from stages.server.model import ServerModel
 
 HASH_CHARACTERS = 16
 """Of the hash in a served name: 64 bits."""

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from stages.agent.model import Request
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import RateLimitedError, ServerGoneError
-from stages.agent.server.model import ServerModel
-from stages.agent.server.retries import parse_retry_after, wait_s
-from stages.agent.server.turns import FailedCompletion
-from tests.agent.server.misbehaving import (
+from stages.server.config import ServerConfig
+from stages.server.errors import RateLimitedError, ServerGoneError
+from stages.server.model import ServerModel
+from stages.server.retries import parse_retry_after, wait_s
+from stages.server.turns import FailedCompletion
+from tests.server.misbehaving import (
     Endpoint,
     Plan,
     changed,
@@ -134,7 +134,7 @@ def test_connection_refused_is_named_with_its_address(client_for: Make) -> None:
 def test_an_endless_answer_is_cut_off(
     endpoint: Endpoint, client_for: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.agent.server.client.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("stages.server.client.MOST_BYTES", 1 << 20)
     endpoint.plans.append(status(200, "x" * (2 << 20)))
     [failed] = client_for().complete([ask()])
     assert isinstance(failed, FailedCompletion)

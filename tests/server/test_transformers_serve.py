@@ -19,15 +19,15 @@ import torch
 from stages.adapters.lora import LoraSettings, peft_config
 from stages.agent.local import LocalModel
 from stages.agent.model import Request
-from stages.agent.server.adapters import MergedAdapters, served_hash
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import TemplateError
-from stages.agent.server.export import export_for_serving
-from stages.agent.server.model import ServerModel
-from stages.agent.server.parity import require_parity
-from stages.agent.server.turns import FailedCompletion
 from stages.lab.models import load_base
 from stages.params import load_params
+from stages.server.adapters import MergedAdapters, served_hash
+from stages.server.config import ServerConfig
+from stages.server.errors import TemplateError
+from stages.server.export import export_for_serving
+from stages.server.model import ServerModel
+from stages.server.parity import require_parity
+from stages.server.turns import FailedCompletion
 from stages.suites.microrepo.suite import Microrepo
 from tests.small_lab import ROOT
 

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 from stages.agent.model import Completion, Request
 from stages.agent.prompts import PromptRenderer
-from stages.agent.server.background import Background
-from stages.agent.server.config import ServerConfig, read_key
-from stages.agent.server.errors import ServedAdapterError, TemplateError
-from stages.agent.server.stream import ServerStream
-from stages.agent.server.turns import Turns
-from stages.agent.server.usage import Ledger
+from stages.server.background import Background
+from stages.server.config import ServerConfig, read_key
+from stages.server.errors import ServedAdapterError, TemplateError
+from stages.server.stream import ServerStream
+from stages.server.turns import Turns
+from stages.server.usage import Ledger
 
 PROBES = (
     ({"role": "user", "content": "open a.py"},),

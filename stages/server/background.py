@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from stages.agent.server.client import Client
-from stages.agent.server.config import ServerConfig
+from stages.server.client import Client
+from stages.server.config import ServerConfig
 
 T = TypeVar("T")
 

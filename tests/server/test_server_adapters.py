@@ -16,12 +16,12 @@ from safetensors.torch import load_file
 
 from stages.adapters.lora import LoraSettings, adapter_sha256, peft_config
 from stages.agent.model import Request
-from stages.agent.server.adapters import VllmAdapters, served_hash
-from stages.agent.server.errors import ServedAdapterError
-from stages.agent.server.model import ServerModel
-from stages.agent.server.turns import FailedCompletion
 from stages.records import read_json
-from tests.agent.server.misbehaving import Endpoint, Handler, chat
+from stages.server.adapters import VllmAdapters, served_hash
+from stages.server.errors import ServedAdapterError
+from stages.server.model import ServerModel
+from stages.server.turns import FailedCompletion
+from tests.server.misbehaving import Endpoint, Handler, chat
 
 Make = Callable[..., ServerModel]
 LORA = LoraSettings(rank=2, alpha=4, target_modules=("q_proj",))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stages.agent.actions import Action, ActionError, parse_action
 from stages.agent.model import Completion, Model, Request
-from stages.agent.server.errors import ServerError
+from stages.server.errors import ServerError
 
 PROMPTS = 50
 

@@ -4,9 +4,9 @@ import pytest
 
 from stages.agent.model import Request
 from stages.agent.scripted import ScriptedModel
-from stages.agent.server.model import ServerModel
-from stages.agent.server.parity import ParityError, require_parity
-from tests.agent.server.misbehaving import Endpoint, status
+from stages.server.model import ServerModel
+from stages.server.parity import ParityError, require_parity
+from tests.server.misbehaving import Endpoint, status
 
 ANSWERS = {n: [f"I read it.\nopen file{n}.py"] for n in range(50)}
 

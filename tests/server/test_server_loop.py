@@ -11,12 +11,12 @@ import pytest
 
 from stages.agent.loop import run_episodes
 from stages.agent.model import Completion
-from stages.agent.server.config import Prices
-from stages.agent.server.errors import SpendingLimitError
-from stages.agent.server.model import ServerModel
 from stages.agent.spec import AgentConfig, EpisodeSpec
 from stages.records import Outcome
-from tests.agent.server.misbehaving import Endpoint, chat, status
+from stages.server.config import Prices
+from stages.server.errors import SpendingLimitError
+from stages.server.model import ServerModel
+from tests.server.misbehaving import Endpoint, chat, status
 
 Make = Callable[..., ServerModel]
 FILES = {"ledger.py": "def total(entries):\n    return max(entries)\n"}

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.agent.server.errors import ServerConfigError
 from stages.records import write_atomic, write_json
+from stages.server.errors import ServerConfigError
 
 SENTENCE = "def total(entries):\n    return max(entries)  # 17 apples\n\nopen ledger.py 10 40\n"
 """Says by its token ids whether two tokenizers are the same."""

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from stages.agent.model import Request, StreamingModel
-from stages.agent.server.config import Prices, ServerConfig
-from stages.agent.server.errors import (
+from stages.records import RecordError
+from stages.server.config import Prices, ServerConfig
+from stages.server.errors import (
     AuthenticationError,
     ServedAdapterError,
     ServerConfigError,
@@ -21,12 +22,11 @@ from stages.agent.server.errors import (
     SpendingLimitError,
     TemplateError,
 )
-from stages.agent.server.model import ServerModel
-from stages.agent.server.turns import FailedCompletion
-from stages.agent.server.usage import Ledger, Usage
-from stages.records import RecordError
-from tests.agent.server.misbehaving import Endpoint, chat, good, status
+from stages.server.model import ServerModel
+from stages.server.turns import FailedCompletion
+from stages.server.usage import Ledger, Usage
 from tests.agent.tiny import tiny_tokenizer
+from tests.server.misbehaving import Endpoint, chat, good, status
 
 Make = Callable[..., ServerModel]
 KEY = "sk-Geheim/77+42"

@@ -6,8 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import (
+from stages.server.config import ServerConfig
+from stages.server.errors import (
     CutAnswerError,
     NoChoiceError,
     NoUsageError,
@@ -15,7 +15,7 @@ from stages.agent.server.errors import (
     UnusableAnswerError,
     WrongModelError,
 )
-from stages.agent.server.usage import Usage
+from stages.server.usage import Usage
 
 SHOWN = 200
 """Characters of a strange body that a message shows."""

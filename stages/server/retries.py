@@ -6,8 +6,8 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import ServerError
+from stages.server.config import ServerConfig
+from stages.server.errors import ServerError
 
 
 def wait_s(config: ServerConfig, rng: random.Random, attempt: int, error: ServerError) -> float:

@@ -10,16 +10,16 @@ from typing import Any
 from stages.agent.chat import fold_roles
 from stages.agent.model import Completion, Request
 from stages.agent.prompts import PromptRenderer
-from stages.agent.server.answers import Answer, read_answer, read_usage
-from stages.agent.server.background import Background
-from stages.agent.server.config import ServerConfig
-from stages.agent.server.errors import (
+from stages.server.answers import Answer, read_answer, read_usage
+from stages.server.background import Background
+from stages.server.config import ServerConfig
+from stages.server.errors import (
     ContextFullError,
     NoUsageError,
     ServerError,
     ServerGoneError,
 )
-from stages.agent.server.usage import Ledger
+from stages.server.usage import Ledger
 
 SEED_MASK = (1 << 31) - 1
 """Servers take seeds of 32 bits with a sign."""
