@@ -10,6 +10,8 @@ from stages.report import tables
 from stages.report.read import Measured
 
 WIDTH = 96
+LABEL = 28
+"""Columns of a single value's name."""
 MAX_LINES = 60
 COLOURS = {"supported": "32", "refuted": "31", "inconclusive": "33", "EXPLORATORY": "35"}
 
@@ -71,8 +73,8 @@ def plain_table(rows: tables.Rows, names: list[str]) -> list[str]:
 def _single(measured: Measured) -> list[str]:
     lines = []
     for name, text in tables.single_values(measured):
-        first = f"{name:<24}"
-        lines += textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * 24)
+        first = f"{name:<{LABEL}}"
+        lines += textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL)
     return lines
 
 
