@@ -142,6 +142,7 @@ def test_sampling_samples_and_a_greedy_seed_changes_nothing(
     assert len(cold) == 1 and len(warm) > 1
 
 
+@pytest.mark.filterwarnings("ignore:The PEFT config")  # the test names its own folder
 def test_a_merged_adapter_acts_as_in_process(
     url: str, served: str, local: LocalModel, tmp_path: Path
 ) -> None:
@@ -151,8 +152,8 @@ def test_a_merged_adapter_acts_as_in_process(
     for layer in range(4):
         for name, wide, high in (("self_attn.q_proj", 128, 128), ("mlp.down_proj", 384, 128)):
             key = f"base_model.model.model.layers.{layer}.{name}"
-            state[f"{key}.lora_A.weight"] = torch.randn(2, wide, generator=generator) * 0.1
-            state[f"{key}.lora_B.weight"] = torch.randn(high, 2, generator=generator) * 0.1
+            state[f"{key}.lora_A.weight"] = torch.randn(2, wide, generator=generator) * 0.3
+            state[f"{key}.lora_B.weight"] = torch.randn(high, 2, generator=generator) * 0.3
     config = peft_config(lora, state)
     local.load_adapter("skill", config, state)
     with remote(url, served, local, MergedAdapters(BASE, tmp_path)) as model:
