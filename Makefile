@@ -67,6 +67,7 @@ bench: install sandbox $(VENV)/.bench
 	$(PY) -m benchmarks
 
 organism: install sandbox
+	rm -f models/base/made_from.json
 	$(DVC) repro --force pretrain_base
 	$(DVC) repro stats@organism
 

@@ -1,92 +1,20 @@
-"""Which files a stage's code reaches by its imports, and whether dvc.yaml declares just those.
-
-Files are read with ``ast``; nothing is imported.
-"""
+"""Whether dvc.yaml declares just the files that a stage's code reaches by its imports."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
+from stages.lab.imports import ImportGraph
 from stages.params.strict import read_yaml
 
 SHARED = ("adapters", "agent", "lab", "params", "records", "server", "suites")
 """The shared rooms: everything else directly under stages/ is a stage."""
 
-_MODULE = re.compile(r"stages(\.\w+)+")
 
-
-class ImportGraph:
-    """The imports between the files of ``root``/stages, as dotted module names."""
-
-    def __init__(self, root: Path) -> None:
-        self.files = {
-            _module_name(path.relative_to(root)): path for path in root.glob("stages/**/*.py")
-        }
-        self.trees = {
-            name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()
-        }
-        self.direct = {name: set(self._imports(name)) for name in self.files}
-
-    def rooms(self) -> set[str]:
-        """The names directly under stages/ that hold code."""
-        return {name.split(".")[1] for name in self.files if "." in name}
-
-    def stages(self) -> set[str]:
-        return self.rooms() - set(SHARED)
-
-    def members(self, room: str) -> set[str]:
-        """The modules of a room."""
-        top = f"stages.{room}"
-        return {name for name in self.files if name == top or name.startswith(f"{top}.")}
-
-    def reached(self, room: str) -> set[str]:
-        """Every module that the room's code imports, through others too, beyond its own."""
-        seen: set[str] = set()
-        waiting = list(self.members(room))
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
-                waiting.extend(self.direct[name])
-        return seen - self.members(room)
-
-    def _imports(self, name: str) -> Iterator[str]:
-        package = name if self.files[name].name == "__init__.py" else name.rpartition(".")[0]
-        for node in ast.walk(self.trees[name]):
-            for target in _targets(node, package):
-                parts = target.split(".")
-                # Importing a.b.c runs the packages a and a.b first.
-                for end in range(1, len(parts) + 1):
-                    if (module := ".".join(parts[:end])) in self.files:
-                        yield module
-
-    def is_empty(self, name: str) -> bool:
-        """Whether a file holds no code, as most ``__init__.py`` do: no result depends on it."""
-        return all(
-            (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-            or (isinstance(node, ast.ImportFrom) and node.module == "__future__")
-            for node in self.trees[name].body
-        )
-
-
-def _module_name(path: Path) -> str:
-    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-
-
-def _targets(node: ast.AST, package: str) -> list[str]:
-    """The dotted names a node imports; a string that is one (``python -m``) counts too."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        base = package.split(".")[: len(package.split(".")) - node.level + 1]
-        module = ".".join((*base, node.module or "")) if node.level else node.module or ""
-        return [f"{module.rstrip('.')}.{alias.name}" for alias in node.names]
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [node.value] if _MODULE.fullmatch(node.value) else []
-    return []
+def rooms_of(graph: ImportGraph) -> set[str]:
+    """The names directly under stages/ that hold code."""
+    return {name.split(".")[1] for name in graph.files if "." in name}
 
 
 def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
@@ -104,12 +32,13 @@ def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
 def import_problems(root: Path) -> list[str]:
     """Where a shared room imports a stage, or a stage imports another."""
     graph = ImportGraph(root)
+    rooms = rooms_of(graph)
     problems = []
-    for room in sorted(graph.rooms()):
+    for room in sorted(rooms):
         for name in sorted(graph.members(room)):
-            for target in sorted(graph.direct[name]):
+            for target in sorted(graph.direct(name)):
                 other = (*target.split("."), "")[1]
-                if other in graph.stages() - {room}:
+                if other in rooms - {*SHARED, room}:
                     kind = "a shared room" if room in SHARED else "a stage"
                     problems.append(f"{name} imports {target}: {kind} never imports a stage")
     return problems
@@ -121,12 +50,12 @@ def dep_problems(root: Path) -> list[str]:
     problems = []
     for label, deps in declared_deps(root / "dvc.yaml").items():
         room = label.partition("(")[2].rstrip(")")
-        if room not in graph.rooms():
+        if room not in rooms_of(graph):
             problems.append(f"{label}: there is no stages/{room}")
             continue
         used = {
             graph.files[name].relative_to(root).as_posix(): graph.is_empty(name)
-            for name in graph.reached(room)
+            for name in graph.reached(room) - graph.members(room)
         }
         own = f"stages/{room}"
         if own not in deps:

@@ -25,7 +25,8 @@ from typing import Any
 
 import pytest
 
-from tests.import_graph import ImportGraph, dep_problems, import_problems
+from stages.lab.imports import ImportGraph
+from tests.import_graph import dep_problems, import_problems
 
 ROOT = Path(__file__).parent.parent
 HOUSE = {
@@ -158,7 +159,7 @@ def test_a_wrong_dep_is_caught(tmp_path: Path, path: str, text: str, problem: st
 def outside_imports(graph: ImportGraph) -> dict[str, set[str]]:
     """Top-level names imported from outside: per name, ``module`` or ``function`` as the place."""
     places: dict[str, set[str]] = {}
-    for tree in graph.trees.values():
+    for tree in map(graph.tree, graph.files):
         at_top = {id(node) for node in tree.body}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -144,6 +144,10 @@ class _Run:
 
     def _receive(self, tag: int, completion: Completion, poll: int) -> None:
         episode = self._live[tag]
+        if completion.error:
+            episode.fail(completion.error)
+            self._next(tag)
+            return
         action = episode.receive(completion)
         if action is None:
             self._next(tag)

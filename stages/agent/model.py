@@ -43,6 +43,8 @@ class Completion:
     """Share of the wall time that this turn took."""
     finish: str
     """``stop`` or ``length``."""
+    error: str = ""
+    """What kept the harness (a dead server, say) from an answer; empty: this is the answer."""
 
 
 class Model(Protocol):

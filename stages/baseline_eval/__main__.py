@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from stages.lab.cells import Cells
+from stages.lab.chosen import open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
-from stages.lab.models import local_model
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_tasks
 
-ROOMS = ("baseline_eval", "lab", "agent", "suites")
-
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/baseline"), ROOMS)
-    model = local_model(lab.model)
+    cells = Cells(lab.folder("data/baseline"), "baseline_eval", *lab.rooms)
+    model = open_model(lab.model)
     settings = lab.experiment.evaluate
     jobs = []
     for world in lab.worlds:

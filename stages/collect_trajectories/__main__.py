@@ -9,21 +9,20 @@ from __future__ import annotations
 import dataclasses
 
 from stages.lab.cells import Cells
+from stages.lab.chosen import open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
-from stages.lab.models import local_model
 from stages.lab.pool import run_jobs
 from stages.lab.splits import training_tasks
 from stages.records import Task, Trajectory
 
-ROOMS = ("collect_trajectories", "lab", "agent", "suites")
 SEED_OFFSET = 1_000
 """Collection draws from other seeds than evaluation, so that no episode serves twice."""
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/trajectories"), ROOMS)
-    model = local_model(lab.model)
+    cells = Cells(lab.folder("data/trajectories"), "collect_trajectories", *lab.rooms)
+    model = open_model(lab.model)
     settings = lab.experiment.collect
     jobs = []
     for world in lab.all_worlds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,22 +9,22 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter
 from stages.adapters.lora import base_sha256, peft_config
-from stages.agent.sandbox import open_sandbox
-from stages.evaluate.guard import guard_problems, run_guard
+from stages.evaluate.guard import run_guard
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
 from stages.lab.arms import WITH_NOTES, arm_of
 from stages.lab.cells import Cells
+from stages.lab.chosen import guard_room, open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
-from stages.lab.models import local_model
+from stages.lab.imports import code_sha256
+from stages.lab.models import load_base
 from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
 from stages.lab.splits import Half, read_played, read_split
-from stages.params import ProceduralParams, guard_of
+from stages.params import SuiteParams, guard_of, values_of
 from stages.records import Example, read_json, read_jsonl, write_jsonl
 
-ROOMS = ("evaluate", "adapters", "lab", "agent", "suites")
 AA_SEED_OFFSET = 500
 """The A/A run is the base model again under other seeds: the noise of doing nothing."""
 
@@ -33,8 +32,8 @@ Job = Callable[[], Path]
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/evaluations"), ROOMS)
-    stage = Stage(lab, cells, local_model(lab.model))
+    cells = Cells(lab.folder("data/evaluations"), "evaluate", *lab.rooms)
+    stage = Stage(lab, cells, open_model(lab.model))
     run_jobs(list(stage.jobs()), "conditions")
     cells.sweep()
 
@@ -44,7 +43,7 @@ class Stage:
 
     def __init__(self, lab: Lab, cells: Cells, model: Any) -> None:
         self.lab, self.cells, self.model = lab, cells, model
-        self.base_hash = base_sha256(model.transformers_model)
+        self.base_hash = _base_hash(lab, model)
 
     def jobs(self) -> Iterator[Job]:
         """Longest cells first matter little here; the order is the registration's."""
@@ -79,7 +78,7 @@ class Stage:
         """The skill adapter on its own training tasks, on its own pairs, and on the guard."""
         settings = self.lab.experiment.evaluate
         guard = guard_of(self.lab.params, self.lab.experiment)
-        if isinstance(guard, ProceduralParams):
+        if guard is not None:
             yield self._guarded(
                 f"{world}/{split}/guard-base-s{seed}", world, split, None, seed, guard
             )
@@ -89,7 +88,7 @@ class Stage:
         name = f"{world}/{split}/trained-skill-s{seed}"
         yield self._played(name, world, split, "skill", seed, {}, plan)
         yield self._retained(f"{world}/{split}/retention-skill-s{seed}", world, split, seed)
-        if isinstance(guard, ProceduralParams):
+        if guard is not None:
             name = f"{world}/{split}/guard-skill-s{seed}"
             yield self._guarded(name, world, split, "skill", seed, guard)
 
@@ -130,18 +129,22 @@ class Stage:
         split: str,
         arm: str | None,
         seed: int,
-        params: ProceduralParams,
+        params: SuiteParams,
     ) -> Job:
         folder = None if arm is None else self._folder(world, split, arm, seed)
         adapter = None if folder is None else str(folder)
 
         def make(path: Path) -> None:
-            problems = guard_problems(params)
-            with open_sandbox(self.lab.sandbox()) as sandbox:
-                rows = run_guard(self.model, sandbox, params, problems, adapter, seed)
-            write_jsonl(path, rows)
+            write_jsonl(path, run_guard(self.lab, self.model, params, adapter, seed))
 
-        key = [self.lab.base_sha256(), _adapter_hash(folder), dataclasses.asdict(params), seed]
+        key = [
+            self.lab.base_sha256(),
+            _adapter_hash(folder),
+            values_of(params),
+            values_of(self.lab.params.sandbox),
+            code_sha256([guard_room(params)]),
+            seed,
+        ]
         return self._with_adapter(folder, self.cells.job(name, key, ".jsonl", make))
 
     def _folder(self, world: str, split: str, arm: str, seed: int) -> Path:
@@ -177,6 +180,12 @@ class Stage:
                 "information, not mechanisms. Run `dvc repro` so that both follow the same "
                 "trajectories."
             )
+
+
+def _base_hash(lab: Lab, model: Any) -> str:
+    """Hash of the base's weights: those in use, or those that a server's adapters were made for."""
+    weights = getattr(model, "transformers_model", None)
+    return base_sha256(load_base(lab.model)[0] if weights is None else weights)
 
 
 def _adapter_hash(folder: Path | None) -> str:

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from stages.agent.model import Model, Request
-from stages.agent.sandbox import Sandbox
-from stages.params import ProceduralParams
+from stages.agent.sandbox import Sandbox, open_sandbox
+from stages.lab.context import Lab
+from stages.params import GuardParams, ParamsError, ProceduralParams, SuiteParams
 from stages.suites.procedural import Problem, make_problems, test_program
 
 MAX_NEW_TOKENS = 160
+
+
+def run_guard(
+    lab: Lab, model: Model, params: SuiteParams, adapter: str | None, seed: int
+) -> list[dict[str, Any]]:
+    """One row per answer to the guard's problems: problem_id, kind, sample, passed, tokens, finish.
+
+    ParamsError for a suite that has no problems to answer.
+    """
+    if isinstance(params, GuardParams):
+        return _run_public(lab, model, params, adapter, seed)
+    if not isinstance(params, ProceduralParams):
+        raise ParamsError(
+            f"experiments.{lab.name}.guard: {lab.experiment.guard!r} is of kind {params.kind}, "
+            "which has repositories and no problems. Choose a suite of kind procedural, "
+            "humaneval, mbpp or maths."
+        )
+    with open_sandbox(lab.sandbox()) as sandbox:
+        return run_procedural(model, sandbox, params, guard_problems(params), adapter, seed)
+
+
+def _run_public(
+    lab: Lab, model: Model, params: GuardParams, adapter: str | None, seed: int
+) -> list[dict[str, Any]]:
+    from stages.suites import guard, guards
+
+    limits = lab.sandbox()
+    if params.cpu_seconds is not None:
+        seconds = params.cpu_seconds
+        limits = dataclasses.replace(limits, cpu_seconds=seconds, wall_seconds=float(seconds))
+    with open_sandbox(limits) as sandbox:
+        return guard.run_guard(guards.open_guard(params), model, sandbox, params, adapter, seed)
 
 
 def guard_problems(params: ProceduralParams) -> list[Problem]:
@@ -18,7 +52,7 @@ def guard_problems(params: ProceduralParams) -> list[Problem]:
     return make_problems("test", params.per_kind, params.seed, params.difficulties)
 
 
-def run_guard(
+def run_procedural(
     model: Model,
     sandbox: Sandbox,
     params: ProceduralParams,

@@ -14,7 +14,7 @@ from stages.records import write_json, write_jsonl
 
 def work(lab: Lab) -> None:
     folder = lab.folder("data/splits")
-    files = Cells(folder, ("generate_splits",))
+    files = Cells(folder, "generate_splits")
     splits, report = {}, {}
     listed = {world: lab.suite.tasks(world) for world in lab.all_worlds}
     gold = gold_runs(lab, listed)

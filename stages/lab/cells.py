@@ -13,27 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
-
-STAGES = Path(__file__).resolve().parent.parent
-
-
-def code_sha256(*rooms: str) -> str:
-    """Hash of the Python sources of the named rooms, the parameters' schema and records.py."""
-    folders = [STAGES / room for room in (*rooms, "params")]
-    paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    paths.append(STAGES / "records.py")
-    return sha256_text(
-        canonical_json([[str(path.relative_to(STAGES)), sha256_file(path)] for path in paths])
-    )
+from stages.lab.imports import code_sha256
+from stages.records import canonical_json, read_json, sha256_text, write_json
 
 
 class Cells:
     """The cells of one stage and experiment, as folders or files below ``folder``."""
 
-    def __init__(self, folder: Path, rooms: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, *rooms: str) -> None:
+        """``rooms``: the stage, and what the parameters chose for it."""
         self.folder = folder
-        self._code = code_sha256(*rooms)
+        self._code = code_sha256(rooms)
         self._used: set[Path] = set()
 
     def job(

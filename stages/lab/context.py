@@ -6,12 +6,13 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
+from stages.lab import chosen
 from stages.params import (
     Experiment,
-    MicrorepoParams,
     ModelParams,
     Params,
     ParamsError,
@@ -22,9 +23,9 @@ from stages.params import (
     organism_fingerprint,
     status,
     suite_of,
+    values_of,
 )
-from stages.records import RecordError, sha256_text
-from stages.suites.microrepo.suite import Microrepo
+from stages.records import RecordError, canonical_json, sha256_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Lab:
     params: Params
     experiment: Experiment
     model: ModelParams
-    suite: Microrepo
+    suite: Any
+    """a ``stages.suites.suite.Suite``"""
 
     @property
     def worlds(self) -> tuple[str, ...]:
@@ -46,9 +48,13 @@ class Lab:
         """For each world the one whose sessions its placebo is trained on: the suite's choice."""
         if "placebo_world" not in self.experiment.evaluate.conditions:
             return {}
-        suite = suite_of(self.params, self.experiment)
-        worlds = suite.worlds if isinstance(suite, MicrorepoParams) else ()
-        return {world: self.suite.partner(world, worlds) for world in self.worlds}
+        others = chosen.worlds_of(suite_of(self.params, self.experiment))
+        return {world: self.suite.partner(world, others) for world in self.worlds}
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """The rooms that the parameters chose: part of the code of every cell."""
+        return chosen.rooms(suite_of(self.params, self.experiment), self.model)
 
     @property
     def all_worlds(self) -> tuple[str, ...]:
@@ -74,7 +80,7 @@ class Lab:
     def base_sha256(self) -> str:
         """What identifies the base model: the organism's bytes, or the model's own settings."""
         organism = organism_fingerprint(self.model)
-        return organism or sha256_text(repr(self.model))
+        return organism or sha256_text(canonical_json(values_of(self.model)))
 
 
 def open_lab(name: str) -> Lab:
@@ -83,24 +89,17 @@ def open_lab(name: str) -> Lab:
     experiment = experiment_of(params, name)
     guard_of(params, experiment)
     suite = suite_of(params, experiment)
-    if not isinstance(suite, MicrorepoParams):
-        raise ParamsError(
-            f"experiments.{name}: suite {experiment.suite or params.suite!r} is of kind "
-            f"{suite.kind}, which has no repositories to work in. Choose one of kind microrepo."
-        )
-    unknown = [world for world in experiment.worlds if world not in suite.worlds]
+    opened = chosen.open_suite(
+        suite, f"experiments.{name}: suite {experiment.suite or params.suite!r}"
+    )
+    known = chosen.worlds_of(suite)
+    unknown = [world for world in experiment.worlds if world not in known]
     if unknown:
         raise ParamsError(
             f"experiments.{name}.worlds: {unknown[0]!r} is not a world of the suite; it has "
-            f"{', '.join(suite.worlds)}."
+            f"{', '.join(known)}."
         )
-    return Lab(
-        name,
-        params,
-        experiment,
-        model_of(params, experiment),
-        Microrepo(suite.tasks_per_world, suite.seed),
-    )
+    return Lab(name, params, experiment, model_of(params, experiment), opened)
 
 
 def run_main(stage: str, work) -> None:  # type: ignore[no-untyped-def]

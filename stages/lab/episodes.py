@@ -14,6 +14,7 @@ from stages.agent.sandbox import Sandbox, open_sandbox
 from stages.agent.workspace import materialise
 from stages.lab.cells import Cells
 from stages.lab.context import Lab
+from stages.params import values_of
 from stages.records import (
     Outcome,
     RecordError,
@@ -159,10 +160,11 @@ def episode_cell(
     """The cell that plays ``plan`` under ``condition`` and writes its trajectories."""
     key = {
         "base": lab.base_sha256(),
-        "model": repr(lab.model),
-        "agent": repr(lab.agent(plan.temperature)),
+        "model": values_of(lab.model),
+        "agent": values_of(lab.params.agent),
+        "sandbox": values_of(lab.params.sandbox),
         "tasks": [(task.instance_id, task.tree_hash) for task in plan.tasks],
-        "plan": (plan.seed, plan.attempts),
+        "plan": (plan.seed, plan.attempts, plan.temperature),
         "condition": (condition.name, condition.adapter_hash, sorted(condition.notes.items())),
     }
 

@@ -10,6 +10,7 @@ from stages.params.schema import (
     CriterionParams,
     Evaluate,
     Experiment,
+    GuardParams,
     Knowledge,
     MicrorepoParams,
     ModelParams,
@@ -17,11 +18,13 @@ from stages.params.schema import (
     Params,
     ProceduralParams,
     SandboxParams,
+    ServerParams,
     SuiteParams,
     Synthesis,
     Train,
 )
 from stages.params.strict import ParamsError, build
+from stages.params.values import values_of
 
 __all__ = [
     "AgentParams",
@@ -29,6 +32,7 @@ __all__ = [
     "CriterionParams",
     "Evaluate",
     "Experiment",
+    "GuardParams",
     "Knowledge",
     "MicrorepoParams",
     "ModelParams",
@@ -37,6 +41,7 @@ __all__ = [
     "ParamsError",
     "ProceduralParams",
     "SandboxParams",
+    "ServerParams",
     "SuiteParams",
     "Synthesis",
     "Train",
@@ -50,4 +55,5 @@ __all__ = [
     "registration_hash",
     "status",
     "suite_of",
+    "values_of",
 ]

@@ -5,6 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.params.values import later
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerParams:
+    """An OpenAI-compatible server that plays a model's episodes; training stays in process."""
+
+    url: str
+    """address up to the version, such as http://localhost:8000/v1"""
+    kind: Literal["openai", "vllm", "ollama", "transformers"]
+    """which server; vllm and transformers (as merged copies) take adapters, others none"""
+    model: str | None = None
+    """the base's name there; null makes a copy of the checkpoint in `folder` and names its path"""
+    folder: str = "data/served"
+    """where adapters and copies are written for the server, which must see the same path"""
+    api_key_env: str = ""
+    """environment variable that holds the key; empty: none is wanted"""
+    concurrency: int = 8
+    """requests in flight per process; `transformers serve` mixes up seeds above 1"""
+    timeout_s: float = 300.0
+    """longest wait for one answer, seconds"""
+    fold_roles: bool = False
+    """put system and tool texts into the user's turns, for servers that refuse those roles"""
+    parity_prompts: int = 50
+    """first turns on which server and weights in process must act alike; 0 for none"""
+    input_per_million: float = 0.0
+    """price of a million prompt tokens, USD"""
+    cached_per_million: float = 0.0
+    """price of a million prompt tokens that the server had cached, USD"""
+    output_per_million: float = 0.0
+    """price of a million written tokens, USD"""
+    spending_limit: float | None = None
+    """most to spend over all runs in `ledger`, USD; null for no limit"""
+    ledger: str = ""
+    """file that keeps the tokens of every answer; empty keeps none"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParams:
@@ -26,6 +62,8 @@ class ModelParams:
     """episodes advanced together in one batch"""
     context_tokens: int
     """longest sequence the model is given, tokens"""
+    server: ServerParams | None = later(None)
+    """who plays the episodes instead of this process; null: this process"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +98,32 @@ class ProceduralParams:
     """seed of the problems"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuardParams:
+    """A public problem set, how it is asked, and how often."""
+
+    kind: Literal["humaneval", "mbpp", "maths"]
+    """which problem set"""
+    subset: str
+    """humaneval: all; mbpp: sanitized (427) or full (974); maths: level2 (894)"""
+    path: str | None
+    """file of rows (JSON, JSON Lines, either with .gz, or Parquet); null downloads from the hub"""
+    revision: str | None
+    """commit of the data set on the hub; null only with a path"""
+    style: Literal["paper", "chat"]
+    """paper: the prompt of the original paper; chat: an instruction, the answer marked"""
+    samples: int
+    """answers per problem"""
+    temperature: float
+    """softmax temperature; 0 is greedy"""
+    max_new_tokens: int
+    """tokens per answer"""
+    cpu_seconds: int | None = None
+    """CPU time of one program; null takes the sandbox's. MBPP's longest reference needs 60"""
+
+
 # A new suite is one more dataclass with its own `kind`, added to this union.
-SuiteParams = MicrorepoParams | ProceduralParams
+SuiteParams = MicrorepoParams | ProceduralParams | GuardParams
 
 
 @dataclass(frozen=True, kw_only=True)

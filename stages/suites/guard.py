@@ -8,39 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from stages.agent.chat import Message
 from stages.agent.model import Model, Request
 from stages.agent.sandbox import Sandbox
+from stages.params import GuardParams
+from stages.records import UserError
 
 STYLES = ("paper", "chat")
 
 
-class GuardError(ValueError):
+class GuardError(UserError):
     """A guard can't be had as asked; the message names file, row or parameter and the remedy."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GuardParams:
-    """A public problem set, how it is asked, and how often."""
-
-    kind: Literal["humaneval", "mbpp", "maths"]
-    """which problem set"""
-    subset: str
-    """humaneval: all; mbpp: sanitized (427) or full (974); maths: level2 (894)"""
-    path: str | None
-    """file of rows (JSON, JSON Lines, either with .gz, or Parquet); null downloads from the hub"""
-    revision: str | None
-    """commit of the data set on the hub; null only with a path"""
-    style: Literal["paper", "chat"]
-    """paper: the prompt of the original paper; chat: an instruction, the answer marked"""
-    samples: int
-    """answers per problem"""
-    temperature: float
-    """softmax temperature; 0 is greedy"""
-    max_new_tokens: int
-    """tokens per answer"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +87,8 @@ def run_guard(
 ) -> list[dict[str, Any]]:
     """``samples`` graded answers to every problem, one row each, problem by problem.
 
-    Rows hold problem_id, category, sample (0-based), passed, tokens (written) and finish.
+    Rows hold problem_id, kind (its category, else the guard's name), sample (0-based), passed,
+    tokens (written) and finish.
     """
     owners = [(p, n) for p in guard.problems() for n in range(params.samples)]
     requests = [
@@ -127,7 +108,7 @@ def run_guard(
     return [
         {
             "problem_id": problem.problem_id,
-            "category": problem.category,
+            "kind": problem.category or guard.name,
             "sample": sample,
             "passed": ok,
             "tokens": completion.output_tokens,

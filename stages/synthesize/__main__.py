@@ -13,6 +13,7 @@ from stages.lab.context import Lab, run_main
 from stages.lab.episodes import read_sessions
 from stages.lab.models import load_tokenizer
 from stages.lab.splits import read_split
+from stages.params import values_of
 from stages.records import (
     Example,
     Trajectory,
@@ -26,11 +27,9 @@ from stages.synthesize.filters import keep_sound
 from stages.synthesize.rules import RuleTeacher
 from stages.synthesize.teacher import Teacher
 
-ROOMS = ("synthesize", "lab", "agent", "suites")
-
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/synthetic"), ROOMS)
+    cells = Cells(lab.folder("data/synthetic"), "synthesize", *lab.rooms)
     tokenizer = load_tokenizer(lab.model)
     for world in lab.all_worlds:
         for split in lab.experiment.splits:
@@ -38,8 +37,10 @@ def work(lab: Lab) -> None:
             key = [
                 sha256_file(source),
                 sha256_file(lab.folder("data/splits") / "splits.json"),
-                repr(lab.experiment.synthesis),
-                repr(lab.model),
+                values_of(lab.experiment.synthesis),
+                values_of(lab.model),
+                values_of(lab.params.agent),
+                values_of(lab.params.sandbox),
             ]
             name = f"{world}/{split}"
 

@@ -17,17 +17,17 @@ from stages.lab.context import Lab, run_main
 from stages.lab.models import load_base
 from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
 from stages.lab.pool import run_jobs
+from stages.params import values_of
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
 from stages.train_adapter.placebo import random_delta, shuffle
 from stages.train_adapter.settings import TrainSettings
 from stages.train_adapter.train import train
 
-ROOMS = ("train_adapter", "adapters", "lab", "agent", "suites")
 RANDOM = "placebo_random"
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("models/adapters"), ROOMS)
+    cells = Cells(lab.folder("models/adapters"), "train_adapter", *lab.rooms)
     base = load_base(lab.model)
     places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
@@ -62,7 +62,14 @@ def _trained(
 ) -> Callable[[], Path]:
     source = examples_file(lab, place.world, place.split, place.arm)
     settings, lora = settings_of(lab, place)
-    key = [lab.base_sha256(), sha256_file(source), repr(settings), repr(lora), place.name]
+    key = [
+        lab.base_sha256(),
+        sha256_file(source),
+        values_of(lab.model),
+        values_of(settings),
+        values_of(lora),
+        place.name,
+    ]
     return cells.job(place.name, key, "", partial(_train, lab, base, place))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+
+import pytest
 
 from stages.agent.model import Completion, Request
-from stages.evaluate.guard import guard_problems, run_guard
+from stages.evaluate.guard import guard_problems, run_guard, run_procedural
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
-from stages.params import ProceduralParams
+from stages.params import GuardParams, ParamsError, ProceduralParams
 from stages.records import Example, Task, Trajectory
 from tests.small_lab import sandbox_or_skip, small_lab
 
@@ -130,7 +133,7 @@ def test_the_guard_grades_every_answer_to_every_problem():
     right = {problem.prompt: problem.solution for problem in problems[::2]}
     model = Fixed(lambda request: right.get(request.messages[0]["content"], "no program"))
     with sandbox_or_skip() as sandbox:
-        rows = run_guard(model, sandbox, PARAMS, problems, None, seed=4)
+        rows = run_procedural(model, sandbox, PARAMS, problems, None, seed=4)
     assert [(row["problem_id"], row["sample"]) for row in rows] == [
         (problem.problem_id, sample) for problem in problems for sample in (0, 1)
     ]
@@ -150,6 +153,44 @@ def test_the_guard_grades_every_answer_to_every_problem():
     assert {request.temperature for request in model.asked} == {0.5}
 
 
+HUMANEVAL_ROW = {
+    "prompt": 'def double(n):\n    """Twice n."""\n',
+    "entry_point": "double",
+    "canonical_solution": "    return 2 * n\n",
+    "test": "def check(candidate):\n    assert candidate(3) == 6\n",
+}
+
+
+def test_a_public_guard_is_asked_and_graded_as_its_parameters_say(tmp_path):
+    rows = [{"task_id": f"HumanEval/{n}", **HUMANEVAL_ROW} for n in range(164)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    params = GuardParams(
+        kind="humaneval",
+        subset="all",
+        path=str(path),
+        revision=None,
+        style="paper",
+        samples=1,
+        temperature=0.0,
+        max_new_tokens=20,
+        cpu_seconds=5,
+    )
+    answers = iter(["    return n + n\n", "    return n\n"] * 82)
+    model = Fixed(lambda request: next(answers))
+    with sandbox_or_skip():
+        graded = run_guard(small_lab(), model, params, "skill-s0", seed=1)
+    assert [row["passed"] for row in graded] == [True, False] * 82
+    assert {row["kind"] for row in graded} == {"humaneval"}
+    assert {request.adapter for request in model.asked} == {"skill-s0"}
+
+
+def test_a_suite_without_problems_is_no_guard():
+    lab = small_lab()
+    with pytest.raises(ParamsError, match="is of kind microrepo, which has repositories"):
+        run_guard(lab, Fixed(lambda request: ""), lab.params.suites["microrepo"], None, 0)
+
+
 def test_guard_problems_are_the_test_split_and_repeat():
     problems = guard_problems(PARAMS)
     assert problems == guard_problems(PARAMS)
@@ -164,6 +205,6 @@ def test_seeds_of_samples_differ_between_runs():
     with sandbox_or_skip() as sandbox:
         for seed in (0, 1):
             model = Fixed(lambda request: "no program")
-            run_guard(model, sandbox, PARAMS, problems, None, seed)
+            run_procedural(model, sandbox, PARAMS, problems, None, seed)
             seen += [request.seed for request in model.asked]
     assert len(set(seen)) == len(seen) == 8

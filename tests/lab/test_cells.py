@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stages.lab.cells import Cells, code_sha256
+from stages.lab.cells import Cells
+from stages.lab.imports import code_sha256
 from stages.lab.pool import run_jobs
 
 
@@ -17,7 +18,7 @@ def maker(calls: list[str], text: str = "made"):
 def test_a_finished_cell_is_not_made_again(tmp_path):
     calls: list[str] = []
     for _ in range(3):
-        path = Cells(tmp_path, ("lab",)).job("w/cell", {"seed": 1}, ".txt", maker(calls))()
+        path = Cells(tmp_path, "baseline_eval").job("w/cell", {"seed": 1}, ".txt", maker(calls))()
     assert path == tmp_path / "w" / "cell.txt" and path.read_text() == "made"
     assert calls == ["cell.txt"]
 
@@ -25,7 +26,7 @@ def test_a_finished_cell_is_not_made_again(tmp_path):
 @pytest.mark.parametrize("change", ["key", "code", "cell gone", "stamp gone", "stamp cut"])
 def test_what_changed_is_made_again(tmp_path, change):
     calls: list[str] = []
-    Cells(tmp_path, ("lab",)).job("cell", {"seed": 1}, ".txt", maker(calls))()
+    Cells(tmp_path, "baseline_eval").job("cell", {"seed": 1}, ".txt", maker(calls))()
     stamp, cell = tmp_path / "cell.key.json", tmp_path / "cell.txt"
     if change == "cell gone":
         cell.unlink()
@@ -33,9 +34,9 @@ def test_what_changed_is_made_again(tmp_path, change):
         stamp.unlink()
     elif change == "stamp cut":
         stamp.write_text(stamp.read_text()[:12])
-    rooms = ("stats",) if change == "code" else ("lab",)
+    stage = "stats" if change == "code" else "baseline_eval"
     key = {"seed": 2} if change == "key" else {"seed": 1}
-    Cells(tmp_path, rooms).job("cell", key, ".txt", maker(calls, "again"))()
+    Cells(tmp_path, stage).job("cell", key, ".txt", maker(calls, "again"))()
     assert len(calls) == 2 and cell.read_text() == "again"
 
 
@@ -43,7 +44,7 @@ def test_a_killed_stage_goes_on_with_the_next_cell_and_ends_with_the_same_bytes(
     calls: list[str] = []
 
     def stage(folder, die_at: int | None):
-        cells = Cells(folder, ("lab",))
+        cells = Cells(folder, "baseline_eval")
 
         def make(number: int):
             def write(path):
@@ -80,30 +81,70 @@ def test_a_cell_that_is_a_folder_holds_only_what_was_made_last(tmp_path):
         return write
 
     for names in ("ABT", "T"):
-        cells = Cells(tmp_path, ("lab",))
+        cells = Cells(tmp_path, "baseline_eval")
         path = cells.job("world/A", [names], "", make(names))()
         cells.sweep()
     assert [file.name for file in path.iterdir()] == ["T"]
 
 
 def test_sweep_removes_what_no_setting_asks_for(tmp_path):
-    first = Cells(tmp_path, ("lab",))
+    first = Cells(tmp_path, "baseline_eval")
     for name in ("old/a", "kept/b"):
         first.job(name, 1, ".txt", maker([]))()
     (tmp_path / "note.json").write_text("{}")
     (tmp_path / "stray.json").write_text("{}")
-    second = Cells(tmp_path, ("lab",))
+    second = Cells(tmp_path, "baseline_eval")
     second.job("kept/b", 1, ".txt", maker([]))()
     second.keep(tmp_path / "note.json")
     second.sweep()
     left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
     assert left == ["kept/b.key.json", "kept/b.txt", "note.json"]
     assert not (tmp_path / "old").exists()
-    Cells(tmp_path / "nowhere", ("lab",)).sweep()
+    Cells(tmp_path / "nowhere", "baseline_eval").sweep()
 
 
-def test_code_of_other_rooms_does_not_count():
-    assert code_sha256("lab") == code_sha256("lab") != code_sha256("lab", "agent")
+def house(root, **changes):
+    """A project of one stage that imports two files of a room, one of them inside a function."""
+    files = {
+        "stages/__init__.py": "",
+        "stages/records.py": "A = 1",
+        "stages/params/__init__.py": "from stages.suites import unused",
+        "stages/agent/loop.py": "from stages.records import A",
+        "stages/agent/other.py": "B = 1",
+        "stages/suites/unused.py": "C = 1",
+        "stages/play/__main__.py": "import stages.params\ndef f():\n    import stages.agent.loop",
+    }
+    for path, text in (files | changes).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("stages/play/__main__.py", True),
+        ("stages/play/more.py", True),
+        ("stages/agent/loop.py", True),
+        ("stages/records.py", True),
+        ("stages/__init__.py", True),
+        ("stages/agent/other.py", False),
+        ("stages/agent/new.py", False),
+        ("stages/params/__init__.py", False),
+        ("stages/suites/unused.py", False),
+    ],
+)
+def test_code_counts_where_the_stage_reaches_it(tmp_path, path, counts):
+    before = code_sha256(["play"], house(tmp_path))
+    assert before == code_sha256(["play"], tmp_path)
+    text = (tmp_path / path).read_text() if (tmp_path / path).exists() else ""
+    house(tmp_path, **{path: f"{text}\nD = 2"})
+    assert (code_sha256(["play"], tmp_path) != before) == counts
+
+
+def test_a_stage_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no 'plays'"):
+        code_sha256(["plays"], house(tmp_path))
 
 
 def number(n: int):

@@ -94,7 +94,7 @@ def test_a_run_repeats_byte_for_byte(lab, tmp_path, monkeypatch):
     monkeypatch.setattr(type(lab), "base_sha256", lambda self: "base")
     made = []
     for name in ("one", "two"):
-        cells = Cells(tmp_path / name / "baseline" / "p1", ("lab",))
+        cells = Cells(tmp_path / name / "baseline" / "p1", "baseline_eval")
         job = episode_cell(lab, cells, model, "w-s0", Condition("base"), plan)
         made.append(job().read_bytes())
         asked = len(model.rounds)

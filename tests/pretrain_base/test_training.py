@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
 
 from stages.lab.models import load_tokenizer
+from stages.params import load_params
+from stages.pretrain_base import __main__ as main
 from stages.pretrain_base import corpus, train
 from stages.pretrain_base.card import write_card
 from stages.pretrain_base.corpus import corpus_digest
 from stages.pretrain_base.model import new_model, optimizers
 from stages.pretrain_base.train import _set_rates, pretrain
-from stages.records import read_json, sha256_file
-from tests.small_lab import small_lab
+from stages.records import read_json, sha256_file, sha256_text, write_json
+from tests.small_lab import ROOT, small_lab
 
 
 def test_two_workers_train_and_repeat_byte_for_byte(params, tmp_path, monkeypatch):
@@ -76,3 +79,17 @@ def test_rates_warm_up_stay_and_decay():
         seen.append(steps[0].param_groups[0]["lr"] / 0.01)
     assert seen[:4] == [0.01, 0.51, 1.0, 1.0]
     assert math.isclose(seen[4], 0.51) and math.isclose(seen[5], 0.02) and seen[6] == seen[5]
+
+
+def test_a_finished_model_is_recognised_until_anything_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(main, "FOLDER", tmp_path)
+    monkeypatch.setattr(main, "MADE_FROM", tmp_path / "made_from.json")
+    (tmp_path / main.WEIGHTS).write_bytes(b"weights")
+    params = load_params(ROOT / "params.yaml").organism
+    key = main.made_from(params)
+    assert not main.is_made(key)
+    write_json(main.MADE_FROM, {"key": key, "weights_sha256": sha256_text("weights")})
+    assert main.is_made(key)
+    assert not main.is_made(main.made_from(dataclasses.replace(params, tokens=1)))
+    (tmp_path / main.WEIGHTS).write_bytes(b"weightS")
+    assert not main.is_made(key)

@@ -121,6 +121,7 @@ def test_a_worker_that_cannot_start_is_an_error_not_a_verdict(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(worker, "ROOT", tmp_path)
+    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: "installed")
     with AlgebraWorker() as lost, pytest.raises(AlgebraUnavailable, match="doesn't start"):
         is_equal("x+1", "1+x", lost)
     monkeypatch.setattr(worker.importlib.util, "find_spec", lambda name: None)

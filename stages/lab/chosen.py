@@ -1,0 +1,52 @@
+"""What the parameters choose: suite and model backend. Choosing is all that happens here.
+
+Cells therefore don't count this file's imports as their code: each counts what was chosen
+(``rooms``), so that a suite or backend that an experiment doesn't use can change beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.params import GuardParams, MicrorepoParams, ModelParams, ParamsError, SuiteParams
+
+SUITE_ROOMS = {"microrepo": "suites.microrepo"}
+"""By kind, where the code of a suite with repositories stands."""
+
+
+def open_suite(params: SuiteParams, where: str) -> Any:
+    """The suite of repository tasks, a ``stages.suites.suite.Suite``; ParamsError for another."""
+    if isinstance(params, MicrorepoParams):
+        from stages.suites.microrepo.suite import Microrepo
+
+        return Microrepo(params.tasks_per_world, params.seed)
+    raise ParamsError(
+        f"{where} is of kind {params.kind}, which has no repositories to work in. Choose one of "
+        f"kind {', '.join(SUITE_ROOMS)}."
+    )
+
+
+def worlds_of(params: SuiteParams) -> tuple[str, ...]:
+    """The suite's repositories; none for a suite of problems."""
+    return params.worlds if isinstance(params, MicrorepoParams) else ()
+
+
+def open_model(model: ModelParams) -> Any:
+    """The backend that plays episodes: weights in process, or a server that has answered."""
+    if model.server is not None:
+        from stages.lab.served import served_model
+
+        return served_model(model)
+    from stages.lab.models import local_model
+
+    return local_model(model)
+
+
+def rooms(suite: SuiteParams, model: ModelParams) -> tuple[str, ...]:
+    """The rooms whose code plays episodes of this suite with this model."""
+    return SUITE_ROOMS[suite.kind], "lab.models" if model.server is None else "lab.served"
+
+
+def guard_room(guard: SuiteParams) -> str:
+    """The room of the guard's problems and grader."""
+    return f"suites.{guard.kind}" if isinstance(guard, GuardParams) else "suites.procedural"
