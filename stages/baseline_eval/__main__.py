@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.lab.cells import Cells
-from stages.lab.chosen import open_model
+from stages.lab.chosen import open_model, require_same_actions
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
 from stages.lab.pool import run_jobs
@@ -13,10 +13,12 @@ from stages.lab.splits import read_tasks
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/baseline"), "baseline_eval", *lab.rooms)
     model = open_model(lab.model)
+    listed = {world: read_tasks(lab, world) for world in lab.worlds}
+    openings = [lab.suite.messages(task, ()) for tasks in listed.values() for task in tasks]
+    require_same_actions(lab.model, model, openings)
     settings = lab.experiment.evaluate
     jobs = []
-    for world in lab.worlds:
-        tasks = read_tasks(lab, world)
+    for world, tasks in listed.items():
         for seed in lab.experiment.seeds:
             plan = Plan(tasks, seed, settings.repeats, settings.temperature)
             name = f"{world}-s{seed}"

@@ -6,6 +6,7 @@ Cells therefore don't count this file's imports as their code: each counts what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stages.params import GuardParams, MicrorepoParams, ModelParams, ParamsError, SuiteParams
@@ -40,6 +41,16 @@ def open_model(model: ModelParams) -> Any:
     from stages.lab.models import local_model
 
     return local_model(model)
+
+
+def require_same_actions(
+    params: ModelParams, model: Any, openings: Sequence[Sequence[dict[str, str]]]
+) -> None:
+    """Stop unless a server's model answers the opening chats as the weights do (check 6)."""
+    if params.server is not None:
+        from stages.lab import served
+
+        served.require_same_actions(params, model, openings)
 
 
 def rooms(suite: SuiteParams, model: ModelParams) -> tuple[str, ...]:

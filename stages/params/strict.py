@@ -137,7 +137,9 @@ def _union(members: tuple[Any, ...], value: Any, place: _Place) -> Any:
     members = tuple(member for member in members if member is not types.NoneType)
     if len(members) == 1:
         return _convert(members[0], value, place)
-    kinds = {get_args(get_type_hints(member)["kind"])[0]: member for member in members}
+    kinds = {
+        kind: member for member in members for kind in get_args(get_type_hints(member)["kind"])
+    }
     if not isinstance(value, Mapping):
         raise _wrong_type("a mapping of keys", value, place)
     if "kind" not in value:
