@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.lab.cells import Cells
-from stages.lab.chosen import open_model, require_same_actions
+from stages.lab.chosen import open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
 from stages.lab.pool import run_jobs
@@ -12,10 +12,8 @@ from stages.lab.splits import read_tasks
 
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/baseline"), "baseline_eval", *lab.rooms)
-    model = open_model(lab.model)
     listed = {world: read_tasks(lab, world) for world in lab.worlds}
-    openings = [lab.suite.messages(task, ()) for tasks in listed.values() for task in tasks]
-    require_same_actions(lab.model, model, openings)
+    model = open_model(lab.model, lab.openings(listed.values()))
     settings = lab.experiment.evaluate
     jobs = []
     for world, tasks in listed.items():

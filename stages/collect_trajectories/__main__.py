@@ -22,11 +22,11 @@ SEED_OFFSET = 1_000
 
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/trajectories"), "collect_trajectories", *lab.rooms)
-    model = open_model(lab.model)
+    listed = {world: training_tasks(lab, world) for world in lab.all_worlds}
+    model = open_model(lab.model, lab.openings(listed.values()))
     settings = lab.experiment.collect
     jobs = []
-    for world in lab.all_worlds:
-        tasks = training_tasks(lab, world)
+    for world, tasks in listed.items():
         by_id = {task.instance_id: task for task in tasks}
         plan = Plan(tasks, SEED_OFFSET, settings.attempts, settings.temperature)
 

@@ -33,7 +33,8 @@ Job = Callable[[], Path]
 
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/evaluations"), "evaluate", *lab.rooms)
-    stage = Stage(lab, cells, open_model(lab.model))
+    halves = [read_played(lab, w, s).test for w in lab.worlds for s in lab.experiment.splits]
+    stage = Stage(lab, cells, open_model(lab.model, lab.openings(halves)))
     run_jobs(list(stage.jobs()), "conditions")
     cells.sweep()
 

@@ -32,25 +32,20 @@ def worlds_of(params: SuiteParams) -> tuple[str, ...]:
     return params.worlds if isinstance(params, MicrorepoParams) else ()
 
 
-def open_model(model: ModelParams) -> Any:
-    """The backend that plays episodes: weights in process, or a server that has answered."""
-    if model.server is not None:
-        from stages.lab.served import served_model
+def open_model(model: ModelParams, openings: Sequence[Sequence[dict[str, str]]]) -> Any:
+    """The backend that plays episodes: weights in process, or a server that has answered.
 
-        return served_model(model)
+    A server must answer the opening chats as the weights do (check 6), else ParityError.
+    """
+    if model.server is not None:
+        from stages.lab import served
+
+        opened = served.served_model(model)
+        served.require_same_actions(model, opened, openings)
+        return opened
     from stages.lab.models import local_model
 
     return local_model(model)
-
-
-def require_same_actions(
-    params: ModelParams, model: Any, openings: Sequence[Sequence[dict[str, str]]]
-) -> None:
-    """Stop unless a server's model answers the opening chats as the weights do (check 6)."""
-    if params.server is not None:
-        from stages.lab import served
-
-        served.require_same_actions(params, model, openings)
 
 
 def rooms(suite: SuiteParams, model: ModelParams) -> tuple[str, ...]:

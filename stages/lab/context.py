@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.agent.chat import Message
 from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
@@ -25,7 +27,7 @@ from stages.params import (
     suite_of,
     values_of,
 )
-from stages.records import RecordError, canonical_json, sha256_text
+from stages.records import RecordError, Task, canonical_json, sha256_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Lab:
     def all_worlds(self) -> tuple[str, ...]:
         """The experiment's worlds and the placebos', each once."""
         return tuple(dict.fromkeys((*self.worlds, *self.placebo_worlds.values())))
+
+    def openings(self, halves: Iterable[Sequence[Task]]) -> list[list[Message]]:
+        """The opening chat of every task."""
+        return [list(self.suite.messages(task, ())) for tasks in halves for task in tasks]
 
     def folder(self, stage_output: str) -> Path:
         """Where a stage's output for this experiment lies, for instance ``data/splits/p1``."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.agent.model import Request
-from stages.lab.models import load_tokenizer, local_model
+from stages.lab.models import load_tokenizer, local_model, quiet_libraries
 from stages.params import ModelParams, ServerParams
 from stages.records import sha256_file
 from stages.server.adapters import MergedAdapters, VllmAdapters
@@ -59,7 +59,10 @@ def _servable(model: ModelParams, server: ServerParams) -> Path:
     """The checkpoint's copy that servers read as we do, made when it isn't there."""
     weights = Path(model.path) / "model.safetensors"
     copy = (Path(server.folder) / f"base-{sha256_file(weights)[:16]}").resolve()
-    return copy if copy.exists() else export_for_serving(Path(model.path), copy)
+    if copy.exists():
+        return copy
+    with quiet_libraries():
+        return export_for_serving(Path(model.path), copy)
 
 
 def _host(model: ModelParams, server: ServerParams) -> Any:

@@ -34,7 +34,13 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def served_by(endpoint: Endpoint, folder: Path, **changes: Any) -> ModelParams:
-    values = {"url": endpoint.url, "kind": "vllm", "model": "organism", "folder": str(folder)}
+    values: dict[str, Any] = {
+        "url": endpoint.url,
+        "kind": "vllm",
+        "model": "organism",
+        "folder": str(folder),
+        "parity_prompts": 0,
+    }
     return dataclasses.replace(TINY, server=ServerParams(**(values | changes)))
 
 
@@ -53,7 +59,7 @@ class Honest:
 
 def test_a_server_entry_gives_a_client_that_was_answered(endpoint: Endpoint, tmp_path: Path):
     endpoint.always = Honest()
-    model = chosen.open_model(served_by(endpoint, tmp_path))
+    model = chosen.open_model(served_by(endpoint, tmp_path), OPENINGS)
     assert model.config.context_tokens == TINY.context_tokens
     assert isinstance(model.host, VllmAdapters) and model.host.folder == tmp_path
     assert len(endpoint.seen) >= 2
@@ -62,7 +68,7 @@ def test_a_server_entry_gives_a_client_that_was_answered(endpoint: Endpoint, tmp
 def test_another_chat_template_there_stops_the_run(endpoint: Endpoint, tmp_path: Path):
     endpoint.always = Honest(extra=1)
     with pytest.raises(TemplateError, match="prompts than it learned from"):
-        chosen.open_model(served_by(endpoint, tmp_path))
+        chosen.open_model(served_by(endpoint, tmp_path), OPENINGS)
 
 
 def test_another_model_there_stops_the_run_at_the_first_other_action(
@@ -77,18 +83,16 @@ def test_another_model_there_stops_the_run_at_the_first_other_action(
             return local.complete([Request(tuple(messages), max_new_tokens=64)])[0].text
 
     endpoint.always = Honest(greedy)
-    model = chosen.open_model(params)
-    chosen.require_same_actions(params, model, OPENINGS)
+    chosen.open_model(params, OPENINGS).close()
     endpoint.always = Honest(lambda messages: "submit")
     with pytest.raises(ParityError, match="first on prompt 1 of 6"):
-        chosen.require_same_actions(params, model, OPENINGS)
-    model.close()
+        chosen.open_model(params, OPENINGS)
 
 
 def test_no_parity_is_asked_of_weights_that_do_not_fit_here(endpoint: Endpoint, tmp_path: Path):
     endpoint.always = Honest(lambda messages: "submit")
     params = served_by(endpoint, tmp_path, parity_prompts=0)
-    chosen.require_same_actions(params, chosen.open_model(params), OPENINGS)
+    chosen.open_model(params, OPENINGS).close()
 
 
 def test_a_copy_for_transformers_serve_is_made_once(endpoint: Endpoint, tmp_path: Path):
@@ -99,7 +103,7 @@ def test_a_copy_for_transformers_serve_is_made_once(endpoint: Endpoint, tmp_path
     assert config_of(params, params.server).model == str(first)
     assert (first / "model.safetensors").stat().st_mtime_ns == made
     endpoint.always = Honest()
-    host = chosen.open_model(params).host
+    host = chosen.open_model(params, OPENINGS).host
     assert isinstance(host, MergedAdapters) and host.base == Path(TINY.path)
 
 

@@ -12,7 +12,7 @@ from stages.lab.arms import PLACEBOS, arm_of, arms_of
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_places, examples_file
 from stages.lab.splits import Half, read_played, read_split, read_tasks
-from stages.params import ProceduralParams, guard_of
+from stages.params import GuardParams, ProceduralParams, guard_of
 from stages.records import Example, Task, Trajectory, read_json, read_jsonl
 from stages.stats.checks.episodes import Episode, read_episode
 from stages.stats.estimands import criterion_estimand
@@ -130,11 +130,23 @@ class Record:
 
     @cached_property
     def guard_problems(self) -> tuple[Problem, ...]:
-        """The guard's problems, made again from their seed; empty without a guard."""
+        """The guard's generated problems, made again from their seed; empty for another guard."""
         params = guard_of(self.lab.params, self.lab.experiment)
         if not isinstance(params, ProceduralParams):
             return ()
         return tuple(make_problems("test", params.per_kind, params.seed, params.difficulties))
+
+    @cached_property
+    def guard_items(self) -> tuple[tuple[str, str], ...]:
+        """Id and text (question, then solution) of every problem of the guard, made or public."""
+        params = guard_of(self.lab.params, self.lab.experiment)
+        if isinstance(params, GuardParams):
+            from stages.suites.guards import open_guard
+
+            public = open_guard(params).problems()
+            return tuple((p.problem_id, f"{p.prompt}\n{p.reference}") for p in public)
+        made = self.guard_problems
+        return tuple((p.problem_id, f"{p.prompt}\n{p.solution}") for p in made)
 
     @cached_property
     def measure(self) -> Callable[[Example], tuple[int, int]]:

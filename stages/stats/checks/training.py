@@ -173,10 +173,10 @@ def no_shared_text(record: Record) -> Finding:
             if _overlap(_item(task), grams) > CONTAMINATED:
                 hits += 1
                 problems.append(f"{found.path} holds most of {task.instance_id}")
-    guard = record.guard_problems
-    for problem in guard:
-        if _overlap(f"{problem.prompt}\n{problem.solution}", everything) > CONTAMINATED:
-            problems.append(f"training holds most of the guard's {problem.problem_id}")
+    guard = record.guard_items
+    for name, text in guard:
+        if _overlap(text, everything) > CONTAMINATED:
+            problems.append(f"training holds most of the guard's {name}")
     evidence: dict[str, float | int] = {"n": N_GRAM, "test_items": items, "guard_items": len(guard)}
     if items:
         rate = wilson(hits, items)

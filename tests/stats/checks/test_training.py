@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.records import write_jsonl
 from stages.stats.checks import training
 from tests.stats.checks.run_files import (
     EXAMPLES,
@@ -117,3 +118,21 @@ def test_18_a_guard_problem_in_training_is_caught(run: Path) -> None:
     leak = f"{problem.prompt}\n{problem.solution}"
     change_rows(EXAMPLES, lambda row: row["prompt"][3].update(content=leak))
     assert training.no_shared_text(read_record()).evidence["guard_hits"] >= 1
+
+
+def test_18_a_public_guard_s_problem_in_training_is_caught(run: Path) -> None:
+    rows = [
+        {"task_id": f"HumanEval/{n}", "prompt": f"def f{n}(x):\n    {n * 'x + '} x\n"}
+        for n in range(164)
+    ]
+    same = {"canonical_solution": "    return x\n", "test": "", "entry_point": "f"}
+    write_jsonl(Path("rows.jsonl"), [row | same for row in rows])
+    lab = make_lab(guard="humaneval")
+    humaneval = dataclasses.replace(lab.params.suites["humaneval"], path="rows.jsonl")
+    suites = lab.params.suites | {"humaneval": humaneval}
+    lab = dataclasses.replace(lab, params=dataclasses.replace(lab.params, suites=suites))
+    clean = training.no_shared_text(read_record(lab))
+    assert clean.evidence["guard_items"] == 164 and clean.evidence["guard_hits"] == 0
+    leak = f"{rows[30]['prompt']}\n    return x\n"
+    change_rows(EXAMPLES, lambda row: row["prompt"][3].update(content=leak))
+    assert training.no_shared_text(read_record(lab)).evidence["guard_hits"] >= 1
