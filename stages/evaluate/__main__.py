@@ -14,11 +14,10 @@ from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
 from stages.lab.arms import WITH_NOTES, arm_of
 from stages.lab.cells import Cells
-from stages.lab.chosen import guard_room, open_model
+from stages.lab.chosen import guard_room, load_base, open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
 from stages.lab.imports import code_sha256
-from stages.lab.models import load_base
 from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
 from stages.lab.splits import Half, read_played, read_split

@@ -1,4 +1,4 @@
-"""What the parameters choose: suite and model backend. Choosing is all that happens here.
+"""What the parameters choose: suite, checkpoint and model backend. Choosing is all that happens here.
 
 Cells therefore don't count this file's imports as their code: each counts what was chosen
 (``rooms``), so that a suite or backend that an experiment doesn't use can change beside it.
@@ -46,6 +46,20 @@ def open_model(model: ModelParams, openings: Sequence[Sequence[dict[str, str]]])
     from stages.lab.models import local_model
 
     return local_model(model)
+
+
+def load_base(model: ModelParams) -> tuple[Any, Any]:
+    """The transformers model (eval mode) that is trained, and its tokenizer."""
+    from stages.lab import models
+
+    return models.load_base(model)
+
+
+def load_tokenizer(model: ModelParams) -> Any:
+    """The checkpoint's tokenizer."""
+    from stages.lab import models
+
+    return models.load_tokenizer(model)
 
 
 def rooms(suite: SuiteParams, model: ModelParams) -> tuple[str, ...]:

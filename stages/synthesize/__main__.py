@@ -9,9 +9,9 @@ from typing import Any
 
 from stages.lab.budget import match_tokens, training_tokens
 from stages.lab.cells import Cells
+from stages.lab.chosen import load_tokenizer
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import read_sessions
-from stages.lab.models import load_tokenizer
 from stages.lab.splits import read_split
 from stages.params import values_of
 from stages.records import (

@@ -13,8 +13,8 @@ from stages.adapters.folder import load_adapter, save_adapter
 from stages.adapters.lora import LoraSettings
 from stages.lab.arms import examples_of, format_of
 from stages.lab.cells import Cells
+from stages.lab.chosen import load_base
 from stages.lab.context import Lab, run_main
-from stages.lab.models import load_base
 from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
 from stages.lab.pool import run_jobs
 from stages.params import values_of

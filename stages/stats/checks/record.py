@@ -152,7 +152,7 @@ class Record:
     def measure(self) -> Callable[[Example], tuple[int, int]]:
         """Example -> its length and how many tokens the loss covers, as training renders it."""
         from stages.agent.chat import render_example
-        from stages.lab.models import load_tokenizer
+        from stages.lab.chosen import load_tokenizer
 
         tokenizer = load_tokenizer(self.lab.model)
 
