@@ -1,4 +1,4 @@
-"""What the parameters choose: suite, checkpoint and model backend. Choosing is all that happens here.
+"""What the parameters choose: suite, checkpoint, backend. Choosing is all that happens here.
 
 Cells therefore don't count this file's imports as their code: each counts what was chosen
 (``rooms``), so that a suite or backend that an experiment doesn't use can change beside it.
