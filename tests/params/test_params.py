@@ -73,7 +73,11 @@ def test_an_experiment_takes_the_top_level_model_unless_it_names_one(params: Par
     ("old", "new", "said"),
     [
         (r"^model: \w+", "model: tinny", "model: there is no 'tinny'. Did you mean 'tiny'?"),
-        (r"^suite: \w+", "suite: zzz", "suite: there is no 'zzz'. Known: humaneval, maths, mbpp, microrepo"),
+        (
+            r"^suite: \w+",
+            "suite: zzz",
+            "suite: there is no 'zzz'. Known: humaneval, maths, mbpp, microrepo",
+        ),
         (
             r"^    guard: .*",
             "    guard: procedual",
