@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stages.agent.diff import changed_files, unified_diff
-from stages.agent.sandbox import Sandbox, open_sandbox
+from stages.agent.sandbox import Sandbox
 from stages.lab.context import Lab
 from stages.lab.episodes import run_tests
 from stages.lab.pool import usable_cores
@@ -20,7 +20,7 @@ GOLD_RUNS = 3
 def gold_runs(lab: Lab, tasks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, Any]]:
     """World -> ``runs``, ``tasks`` (ids that passed) and ``failed`` (id -> why), in the sandbox."""
     threads = usable_cores()
-    with open_sandbox(lab.sandbox(threads)) as sandbox, ThreadPoolExecutor(threads) as pool:
+    with lab.open_sandbox(threads) as sandbox, ThreadPoolExecutor(threads) as pool:
 
         def one(task: Task) -> str:
             return gold_problem(lab, sandbox, task)

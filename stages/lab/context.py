@@ -11,7 +11,7 @@ from typing import Any
 
 from stages.agent.chat import Message
 from stages.agent.episode import AgentConfig
-from stages.agent.sandbox import SandboxConfig
+from stages.agent.sandbox import Sandbox, SandboxConfig
 from stages.lab import chosen
 from stages.params import (
     Experiment,
@@ -76,8 +76,13 @@ class Lab:
         return AgentConfig(temperature=temperature, **values)
 
     def sandbox(self, workers: int = 1) -> SandboxConfig:
+        """The limits of one run of model-written code."""
         values = {**dataclasses.asdict(self.params.sandbox), "workers": workers}
         return SandboxConfig(**values)
+
+    def open_sandbox(self, workers: int = 1) -> Sandbox:
+        """A sandbox in which the suite's tasks are played and graded."""
+        return self.suite.open_sandbox(self.sandbox(workers))
 
     def registration(self) -> tuple[str, str]:
         """``REGISTERED`` or ``EXPLORATORY``, and the hash of the values in force."""

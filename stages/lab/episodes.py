@@ -10,7 +10,7 @@ from typing import Any
 from stages.agent.episode import EpisodeResult, EpisodeSpec
 from stages.agent.loop import run_episodes
 from stages.agent.model import Model
-from stages.agent.sandbox import Sandbox, open_sandbox
+from stages.agent.sandbox import Sandbox
 from stages.agent.workspace import materialise
 from stages.lab.cells import Cells
 from stages.lab.context import Lab
@@ -169,7 +169,7 @@ def episode_cell(
     }
 
     def make(path: Path) -> None:
-        with open_sandbox(lab.sandbox()) as sandbox:
+        with lab.open_sandbox() as sandbox:
             records, timings = play(lab, model, sandbox, condition, plan)
         write_jsonl(path, map(finish, records))
         folder = Path("timings") / lab.name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stages.agent.chat import Message
+from stages.agent.sandbox import Sandbox, SandboxConfig
 from stages.records import Outcome, Task, Trajectory
 
 
@@ -38,6 +39,10 @@ class Suite(Protocol):
 
     def partner(self, repo: str, others: Sequence[str]) -> str:
         """The repository among ``others`` whose sessions serve as a placebo for ``repo``."""
+        ...
+
+    def open_sandbox(self, config: SandboxConfig) -> Sandbox:
+        """A sandbox in which the suite's tasks are played and graded."""
         ...
 
     def files(self, task: Task) -> dict[str, str]:

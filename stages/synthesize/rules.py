@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stages.agent.actions import Action
-from stages.agent.sandbox import open_sandbox
 from stages.agent.scripted import ScriptedModel
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play
@@ -36,7 +35,7 @@ class RuleTeacher:
         }
         tasks = [task for task, _ in sessions]
         plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
-        with open_sandbox(lab.sandbox()) as sandbox:
+        with lab.open_sandbox() as sandbox:
             played, _ = play(lab, ScriptedModel(script), sandbox, Condition("teacher"), plan)
         self._corrected = {
             str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED

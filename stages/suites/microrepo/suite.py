@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
+from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Task, Trajectory
 from stages.suites.microrepo.conventions import VALUES
@@ -72,6 +73,9 @@ class Microrepo:
             return abs(sum(own[kind] == theirs[kind] for kind in VALUES) - by_chance)
 
         return min((other for other in others if other != repo), key=distance)
+
+    def open_sandbox(self, config: SandboxConfig) -> Sandbox:
+        return open_sandbox(config)
 
     def tasks(self, repo: str) -> list[Task]:
         world = self.world(repo)
