@@ -21,7 +21,7 @@ def work(lab: Lab) -> None:
             plan = Plan(tasks, seed, settings.repeats, settings.temperature)
             name = f"{world}-s{seed}"
             jobs.append(episode_cell(lab, cells, model, name, Condition("base"), plan))
-    run_jobs(jobs, "base model")
+    run_jobs(jobs, "base model", lab.workers)
     cells.sweep()
 
 

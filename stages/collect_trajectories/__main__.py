@@ -37,7 +37,7 @@ def work(lab: Lab) -> None:
             )
 
         jobs.append(episode_cell(lab, cells, model, world, Condition("base"), plan, merged))
-    run_jobs(jobs, "sessions")
+    run_jobs(jobs, "sessions", lab.workers)
     cells.sweep()
 
 

@@ -34,7 +34,7 @@ def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/evaluations"), "evaluate", *lab.rooms)
     halves = [read_played(lab, w, s).test for w in lab.worlds for s in lab.experiment.splits]
     stage = Stage(lab, cells, open_model(lab.model, lab.openings(halves)))
-    run_jobs(list(stage.jobs()), "conditions")
+    run_jobs(list(stage.jobs()), "conditions", lab.workers)
     cells.sweep()
 
 

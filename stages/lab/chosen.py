@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stages.params import GuardParams, MicrorepoParams, ModelParams, ParamsError, SuiteParams
+from stages.params import (
+    GuardParams,
+    MicrorepoParams,
+    ModelParams,
+    ParamsError,
+    SuiteParams,
+    organism_fingerprint,
+    values_of,
+)
+from stages.records import canonical_json, sha256_text
 
 SUITE_ROOMS = {"microrepo": "suites.microrepo"}
 """By kind, where the code of a suite with repositories stands."""
@@ -60,6 +69,16 @@ def load_tokenizer(model: ModelParams) -> Any:
     from stages.lab import models
 
     return models.load_tokenizer(model)
+
+
+def base_sha256(model: ModelParams) -> str:
+    """What identifies the base model: the organism's bytes, or the model's own settings."""
+    return organism_fingerprint(model) or sha256_text(canonical_json(values_of(model)))
+
+
+def workers(model: ModelParams) -> int:
+    """Processes that work side by side; 0 is one a core. A GPU's state doesn't survive a fork."""
+    return 0 if model.device == "cpu" else 1
 
 
 def rooms(suite: SuiteParams, model: ModelParams) -> tuple[str, ...]:

@@ -22,12 +22,10 @@ from stages.params import (
     guard_of,
     load_params,
     model_of,
-    organism_fingerprint,
     status,
     suite_of,
-    values_of,
 )
-from stages.records import RecordError, Task, canonical_json, sha256_text
+from stages.records import RecordError, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +87,13 @@ class Lab:
         return status(self.params, self.name)
 
     def base_sha256(self) -> str:
-        """What identifies the base model: the organism's bytes, or the model's own settings."""
-        organism = organism_fingerprint(self.model)
-        return organism or sha256_text(canonical_json(values_of(self.model)))
+        """What identifies the base model."""
+        return chosen.base_sha256(self.model)
+
+    @property
+    def workers(self) -> int:
+        """Processes that work side by side; 0 is one a core."""
+        return chosen.workers(self.model)
 
 
 def open_lab(name: str) -> Lab:

@@ -31,7 +31,7 @@ def work(lab: Lab) -> None:
     base = load_base(lab.model)
     places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
-    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters")
+    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters", lab.workers)
     drawn = [place for place in places if place.arm == RANDOM]
     run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)
     cells.sweep()

@@ -106,3 +106,10 @@ def test_a_missing_checkpoint_is_a_paragraph(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match=r"models/base: no checkpoint there.*dvc repro pretrain"):
         load_tokenizer(small_lab().model)
+
+
+def test_a_gpu_s_model_stays_in_one_process():
+    lab = small_lab()
+    assert lab.workers == 0
+    on_gpu = dataclasses.replace(lab.model, device="cuda:0")
+    assert dataclasses.replace(lab, model=on_gpu).workers == 1
