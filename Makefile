@@ -21,13 +21,14 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
     2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help install sandbox repro test lint bench organism lock clean
+.PHONY: help install sandbox repro test lint bench selfcheck organism lock clean
 
 help:
 	@echo "make repro      install, run the pilot p1, print its table"
 	@echo "make test       lint and all tests"
 	@echo "make lint       ruff and basedpyright"
 	@echo "make bench      the benchmarks, each a ratio against a named peer"
+	@echo "make selfcheck  HumanEval, MBPP and MATH: their reference solutions through our graders"
 	@echo "make organism   rebuild the embedded model from scratch, then its experiment"
 	@echo "make lock       resolve pyproject.toml again and rewrite the lock files"
 	@echo "make clean      remove the virtual environment and the tools' caches"
@@ -45,6 +46,10 @@ $(VENV)/.installed: requirements.lock
 
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.installed
 	$(INSTALL) -r requirements-bench.lock
+	@touch $@
+
+$(VENV)/.real: requirements-real.lock $(VENV)/.installed
+	$(INSTALL) -r requirements-real.lock
 	@touch $@
 
 sandbox:
@@ -65,6 +70,9 @@ test: lint
 
 bench: install sandbox $(VENV)/.bench
 	$(PY) -m benchmarks
+
+selfcheck: install sandbox $(VENV)/.bench $(VENV)/.real
+	$(PY) -m benchmarks.guard_selfcheck
 
 organism: install sandbox
 	rm -f models/base/made_from.json

