@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stages.params.schema import Experiment, ModelParams, Params, SuiteParams
 from stages.params.strict import ParamsError, build, nearest, read_yaml
@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the whole file; every name that points at a block must exist."""
-    params = build(Params, read_yaml(path), str(path))
+    document = read_yaml(path)
+    _refuse_aliases(document, str(path), {})
+    params = build(Params, document, str(path))
     _look_up(params.models, params.model, f"{path}: model")
     _look_up(params.suites, params.suite, f"{path}: suite")
     for name, experiment in params.experiments.items():
@@ -47,6 +49,22 @@ def guard_of(
     if experiment.guard is None:
         return None
     return _look_up(params.suites, experiment.guard, f"{where}.guard")
+
+
+def _refuse_aliases(block: Any, where: str, seen: dict[int, str]) -> None:
+    """ParamsError for a block that stands in two places: DVC's --set-param can't change one."""
+    if not isinstance(block, Mapping | list):
+        return
+    if id(block) in seen or getattr(block, "merge", None):
+        raise ParamsError(
+            f"{where}: a YAML alias (`*name`, or `<<` with one). `dvc exp run --set-param` changes "
+            "such a block in one place and then writes the other's old value over it, so the new "
+            "value would be lost without a word. Write the block out."
+        )
+    seen[id(block)] = where
+    items = block.items() if isinstance(block, Mapping) else enumerate(block)
+    for key, value in items:
+        _refuse_aliases(value, f"{where}: {key}" if ":" not in where else f"{where}.{key}", seen)
 
 
 def _look_up(blocks: Mapping[str, T], name: str, where: str) -> T:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -223,3 +224,44 @@ def test_the_command_line_fails_in_one_paragraph(root: Path) -> None:
     assert failed.stderr.startswith("error: experiment: there is no 'p9'.")
     assert failed.stderr.count("\n") == 1
     assert not (root / "registrations.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("experiments.p1.train.learning_rate", "0.0005"),
+        ("experiments.organism.train.epochs", "3"),
+        ("experiments.e06.synthesis.tokens", "9000"),
+        ("suites.microrepo.seed", "8"),
+        ("agent.max_steps", "11"),
+    ],
+)
+def test_set_param_changes_that_value_and_no_other(tmp_path: Path, path: str, value: str) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    copy = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", copy)
+    before = dataclasses.asdict(load_params(copy))
+    apply_overrides(copy, [f"{path}={value}"])
+    after = dataclasses.asdict(load_params(copy))
+    *blocks, name = path.split(".")
+    at_before, at_after = before, after
+    for block in blocks:
+        at_before, at_after = at_before[block], at_after[block]
+    assert str(at_after[name]) == value != str(at_before[name])
+    at_after[name] = at_before[name]
+    assert after == before
+
+
+@pytest.mark.parametrize("alias", ["*shared", "{<<: *shared, top_k: 4}"])
+def test_an_alias_is_refused_because_set_param_would_lose_its_value(
+    tmp_path: Path, alias: str
+) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    block = "knowledge: {top_k: 3, retriever: tfidf}"
+    first, second, *others = text.split(block)
+    shared = f"knowledge: &shared {{top_k: 3, retriever: tfidf}}{second}knowledge: {alias}"
+    path = tmp_path / "params.yaml"
+    path.write_text(first + shared + block.join(others))
+    with pytest.raises(ParamsError, match=r"experiments\.p2\.knowledge: a YAML alias"):
+        load_params(path)
