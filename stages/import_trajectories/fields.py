@@ -98,7 +98,10 @@ def parse_object(text: str, where: str, path: Path) -> Fields:
     except RecursionError:
         raise ImportFault(f"{where}: nested too deeply to be a log. Leave it out.") from None
     if not isinstance(value, dict):
-        raise ImportFault(f"{where}: holds no JSON object. Is it of the format that was named?")
+        raise ImportFault(
+            f"{where}: holds a {type(value).__name__}, not an object. Is it of the format that was "
+            'named? A bare list of messages is read as format openai, written {"messages": [...]}.'
+        )
     return Fields(value, where)
 
 

@@ -142,7 +142,7 @@ def test_a_log_without_a_name_gets_its_tasks(tmp_path: Path) -> None:
         ("swe-agent", {"trajectory": []}, "a.json: field 'history'"),
         ("swe-agent", logs.swe_agent() | {"trajectory": [1]}, r"field 'trajectory\[0\]'"),
         ("openai", [logs.chat(), {"messages": "no"}], "a.json, line 2: field 'messages'"),
-        ("openai", [logs.chat(), [1]], "a.json, line 2: holds no JSON object"),
+        ("openai", [logs.chat(), [1]], "a.json, line 2: holds a list, not an object"),
         ("openai", {"messages": [logs.TASK]}, "line 1: field 'messages' holds no assistant"),
         ("openai", {"messages": [{"role": "robot"}]}, r"line 1: field 'messages\[0\].role'"),
         (
