@@ -26,6 +26,7 @@ from stages.suites.repository.plain import (
     test_sources,
     with_path,
 )
+from stages.suites.repository.pytest_runner import PytestSandbox, is_graded_path
 from stages.suites.repository.rows import size_level, world_name
 
 GOLD_RUNS = 3
@@ -54,14 +55,12 @@ class Found:
     """commit and reason of each one that was dropped"""
 
 
-def make_tasks(
-    history: History, commits: Iterable[Commit], sandbox: Sandbox, repo: str, test_command: str
-) -> Found:
+def make_tasks(history: History, commits: Iterable[Commit], sandbox: Sandbox, repo: str) -> Found:
     """Judge every commit; see the module's docstring."""
     found = Found([], Counter(), [])
     for commit in commits:
         try:
-            found.rows.append(_row(history, commit, sandbox, repo, test_command))
+            found.rows.append(_row(history, commit, sandbox, repo))
         except Dropped as dropped:
             found.dropped[dropped.reason] += 1
             detail = f" ({dropped.detail})" if dropped.detail else ""
@@ -69,9 +68,7 @@ def make_tasks(
     return found
 
 
-def _row(
-    history: History, commit: Commit, sandbox: Sandbox, repo: str, test_command: str
-) -> dict[str, Any]:
+def _row(history: History, commit: Commit, sandbox: Sandbox, repo: str) -> dict[str, Any]:
     base, gold = (history.files(history.tree(name)) for name in (commit.parent, commit.sha))
     changed = {p for p in base.keys() | gold.keys() if base.get(p) != gold.get(p)}
     tests = {p for p in changed if is_test_path(p)}
@@ -80,8 +77,9 @@ def _row(
     patch, test_patch = unified_diff(base, source), unified_diff(source, gold)
     if "\nBinary files " in f"\n{patch}\n{test_patch}":
         raise Dropped("changes a file that isn't text")
-    names, new = _tests(base, gold, tests)
-    fail, stay = _judged(sandbox, base, source, gold, names, new)
+    paths = sorted(path for path in tests if is_test_file(path) and path in gold)
+    judge = Judge(sandbox, gold, paths)
+    fail, stay = _judged(judge, base, source, touched(base, gold, paths))
     date = datetime.datetime.fromtimestamp(commit.seconds, datetime.UTC)
     return {
         "instance_id": f"{world_name(repo)}-{commit.sha[:SHORT]}",
@@ -94,7 +92,6 @@ def _row(
         "PASS_TO_PASS": stay,
         "created_at": date.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "difficulty": size_level(patch),
-        "test_command": test_command,
     }
 
 
@@ -113,50 +110,67 @@ def _taken(base: Files, gold: Files, paths: set[str]) -> dict[str, str]:
     return mixed | {path: gold[path] for path in paths if path in gold}
 
 
-def _tests(base: Files, gold: Files, changed: set[str]) -> tuple[list[str], set[str]]:
-    """Gradable tests of the changed test files, and those among them that the commit changed.
-
-    Dropped where a test that the commit changed can't be graded, with the reason.
-    """
-    names, new = [], set()
-    for path in sorted(path for path in changed if is_test_file(path) and path in gold):
+def touched(base: Files, gold: Files, paths: Sequence[str]) -> set[str]:
+    """Tests, as ``path::function`` or ``path::Class::method``, that are new or not as before."""
+    found = set()
+    for path in paths:
         before, after = test_sources(base.get(path, "")), test_sources(gold[path])
-        for function, reason in gradable(path, gold).items():
-            name = f"{path}::{function}"
-            touched = function not in after or before.get(function) != after[function]
-            if reason and touched:
-                raise Dropped("has a test that the sandbox can't grade", f"{name}: {reason}")
-            if not reason:
-                names.append(name)
-                new |= {name} if touched else set()
-    if not new:
-        raise Dropped("changes no test function")
-    return names, new
+        changed = [name for name in after if before.get(name) != after[name]]
+        found |= {f"{path}::{n}" for n in changed if n.rpartition("::")[2].startswith("test")}
+    return found
+
+
+class Judge:
+    """Runs a candidate's test files, plainly or by pytest, as its sandbox does."""
+
+    def __init__(self, sandbox: Sandbox, gold: Files, paths: Sequence[str]) -> None:
+        self.sandbox, self.gold, self.paths = sandbox, gold, paths
+
+    def run(self, files: Files, changed: set[str]) -> dict[str, bool]:
+        """Test -> whether it passes in ``files``, all that belongs to tests taken from the commit.
+
+        Dropped where one of the ``changed`` tests can't be graded.
+        """
+        with self.sandbox.workspace() as workspace:
+            materialise(Path(workspace), files)
+            if isinstance(self.sandbox, PytestSandbox):
+                graded = {p: text for p, text in self.gold.items() if is_graded_path(p)}
+                results, _ = self.sandbox.run_files(workspace, graded, self.paths)
+                return {name: result.passed for name, result in results.items()}
+            graded = {path: with_path(self.gold[path], self.gold) for path in self.paths}
+            found = self.sandbox.run_tests(workspace, graded, self._plain(changed))
+        return {result.name: result.passed for result in found}
+
+    def _plain(self, changed: set[str]) -> list[str]:
+        names = []
+        for path in self.paths:
+            for function, reason in gradable(path, self.gold).items():
+                name = f"{path}::{function}"
+                if reason and name in changed:
+                    raise Dropped("has a test that can't be graded plainly", f"{name}: {reason}")
+                names += [] if reason else [name]
+        return names
 
 
 def _judged(
-    sandbox: Sandbox, base: Files, source: Files, gold: Files, names: list[str], new: set[str]
+    judge: Judge, base: Files, source: Files, changed: set[str]
 ) -> tuple[list[str], list[str]]:
     """FAIL_TO_PASS and PASS_TO_PASS of a sound candidate."""
-    before = _run(sandbox, base, gold, names)
-    runs = [_run(sandbox, source, gold, names) for _ in range(GOLD_RUNS)]
+    before = judge.run(base, changed)
+    runs = [judge.run(source, changed) for _ in range(GOLD_RUNS)]
+    names = sorted(set[str]().union(*runs))
+    absent = changed - {name.partition("[")[0] for name in names}
+    if absent:
+        raise Dropped("a changed test isn't run", min(absent))
     for name in names:
-        passes = [run[name] for run in runs]
-        if name in new and not all(passes):
+        passes = [run.get(name, False) for run in runs]
+        if name.partition("[")[0] in changed and not all(passes):
             kind = "a changed test fails with the commit's source"
             raise Dropped(kind if not any(passes) else "a changed test is flaky", name)
-        if before[name] and not all(passes):
+        if before.get(name) and not all(passes):
             raise Dropped("a test passes before the commit and fails after it", name)
-    fail = [name for name in names if not before[name] and all(run[name] for run in runs)]
+    sound = [name for name in names if all(run.get(name, False) for run in runs)]
+    fail = [name for name in sound if not before.get(name)]
     if not fail:
-        raise Dropped("no test fails on the base", names[0])
-    return fail, [name for name in names if before[name]]
-
-
-def _run(sandbox: Sandbox, files: Files, gold: Files, names: Sequence[str]) -> dict[str, bool]:
-    """Test -> whether it passes in ``files``, the test files taken from ``gold``."""
-    graded = {p: with_path(gold[p], gold) for p in {name.partition("::")[0] for name in names}}
-    with sandbox.workspace() as workspace:
-        materialise(Path(workspace), files)
-        results = sandbox.run_tests(Path(workspace), graded, names)
-    return {result.name: result.passed for result in results}
+        raise Dropped("no test fails on the base", ", ".join(judge.paths))
+    return fail, [name for name in sound if before.get(name)]

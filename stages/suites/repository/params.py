@@ -22,8 +22,12 @@ class RepositoryParams:
     """name (the rows' `repo`, "/" written "__") -> folder of its Git clone"""
     tasks: str
     """file of tasks, JSON Lines with SWE-bench's fields"""
+    test_command: str
+    """how tests are run: plain (functions, called on Python alone), or python -m pytest OPTIONS"""
+    environment: str | None
+    """virtual environment with pytest and what the tests import; null takes the running one"""
     unsupported: Literal["refuse", "leave_out"]
-    """what happens to a task whose tests the sandbox can't grade"""
+    """what happens to a task whose tests can't be graded plainly"""
 
     @property
     def worlds(self) -> tuple[str, ...]:

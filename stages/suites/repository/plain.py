@@ -3,7 +3,7 @@
 A test is graded as a plain function, in a process where the hidden tests are brought in only
 after the candidate was imported, without pytest: what is read from a test framework's report
 could have been written by the candidate. So fixtures, marks, classes and unittest's assertions
-(methods that a candidate can replace) aren't graded, and they are refused by name.
+(methods that a candidate can replace) aren't graded plainly; they are refused by name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-TEST_FOLDERS = frozenset({"test", "tests", "testing"})
+TEST_FOLDERS = frozenset({"test", "tests"})
 ASSERTING = frozenset({"pytest", "unittest", "doctest"})
 SET_UP = frozenset(
     f"{when}_{what}" for when in ("setup", "teardown") for what in ("module", "function")

@@ -23,10 +23,16 @@ text to put in its place
 submit                 when the issue is fixed; your changes are then tested"""
 
 
+PLAIN = (
+    "Tests are plain functions without pytest; one is called with, for instance, "
+    "test python -c 'from tests.test_a import *; test_b()'"
+)
+
+
 def system_text(repo: str, test_command: str, notes: Sequence[str] = ()) -> str:
     """The system message: the tools, how tests are run, then any retrieved notes."""
-    command = [f"The repository's own way to run its tests: {test_command}"] if test_command else []
-    return "\n".join((TOOLS.format(repo=repo), *command, *notes))
+    tests = PLAIN if test_command == "plain" else f"Tests are run with: {test_command}"
+    return "\n".join((TOOLS.format(repo=repo), tests, *notes))
 
 
 def note_text(task: Task, fix: str) -> str:

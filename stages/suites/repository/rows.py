@@ -31,8 +31,6 @@ class Row:
     test_patch: str
     created_at: str
     difficulty: str
-    test_command: str
-    """how the repository's tests are run, for the agent to know; empty when unknown"""
     FAIL_TO_PASS: tuple[str, ...]
     PASS_TO_PASS: tuple[str, ...]
 
@@ -91,7 +89,6 @@ def _row(value: Mapping[str, Any], where: str) -> Row:
         **text,
         created_at=_date(value, where),
         difficulty=level,
-        test_command=str(value.get("test_command") or ""),
         FAIL_TO_PASS=fail,
         PASS_TO_PASS=_names(value, "PASS_TO_PASS", where),
     )

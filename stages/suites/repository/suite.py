@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
+from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Task, Trajectory
 from stages.suites.repository import prompts
 from stages.suites.repository.history import History
 from stages.suites.repository.params import RepositoryError, RepositoryParams
 from stages.suites.repository.plain import gradable, with_path
+from stages.suites.repository.pytest_runner import is_graded_path, open_pytest, options_of
 from stages.suites.repository.rows import Row, read_rows, world_name
 
 
@@ -24,6 +26,7 @@ class Repository:
 
     def __init__(self, params: RepositoryParams) -> None:
         self.params = params
+        self.options = options_of(params.test_command)
         self.histories = functools.cache(self._history)
         self._rows = functools.cache(lambda: read_rows(Path(params.tasks)))
         self.tasks_of = functools.cache(self._tasks)
@@ -31,6 +34,12 @@ class Repository:
     def tasks(self, repo: str) -> list[Task]:
         """The tasks of one repository by date; RepositoryError for a row that can't be used."""
         return list(self.tasks_of(repo))
+
+    def open_sandbox(self, config: SandboxConfig) -> Sandbox:
+        """A sandbox in which these tasks are played and graded."""
+        if self.options is None:
+            return open_sandbox(config)
+        return open_pytest(config, self.params.environment, self.options)
 
     def partner(self, repo: str, others: Sequence[str]) -> str:
         """The repository whose tasks' statements share the fewest words with this one's."""
@@ -60,15 +69,18 @@ class Repository:
         return dict(history.files(history.patched(tree, task.meta["upstream_patch"])))
 
     def messages(self, task: Task, notes: Sequence[str] = ()) -> list[Message]:
-        system = prompts.system_text(task.repo, task.meta["test_command"], notes)
+        system = prompts.system_text(task.repo, self.params.test_command, notes)
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": task.problem_statement},
         ]
 
     def tests(self, task: Task) -> dict[str, str]:
-        """The files of the named tests as the test patch leaves them; no agent ever sees these."""
+        """What grading brings in, as the test patch leaves it: the named tests' files; for pytest
+        all test files, their data and configuration, so that none of them is the agent's."""
         files = self._graded(task)
+        if self.options is not None:
+            return {path: text for path, text in files.items() if is_graded_path(path)}
         paths = sorted({name.partition("::")[0] for name in _names(task)})
         return {path: with_path(files[path], files) for path in paths}
 
@@ -103,10 +115,9 @@ class Repository:
             yield task
         elif self.params.unsupported == "refuse":
             raise RepositoryError(
-                f"{row.where}: {problem}. The sandbox grades plain test functions of files that "
-                "import nothing but the repository's own modules and Python's (what a framework "
-                "reports could be written by the graded code itself). Rewrite the test, leave it "
-                "out of the row, or set `unsupported: leave_out` to leave such tasks out."
+                f"{row.where}: {problem}. Graded plainly are functions of files that import "
+                "nothing but the repository's own modules and Python's. Set `test_command: python "
+                "-m pytest`, leave the test out of the row, or set `unsupported: leave_out`."
             )
 
     def _task(self, row: Row) -> Task:
@@ -135,7 +146,6 @@ class Repository:
             meta={
                 "base_commit": row.base_commit,
                 "upstream_patch": row.patch,
-                "test_command": row.test_command,
             },
         )
 
@@ -147,6 +157,8 @@ class Repository:
             path, _, function = name.partition("::")
             if path not in files or PurePosixPath(path).suffix != ".py":
                 return f"{name}: the repository with the test patch has no such file"
+            if self.options is not None:
+                continue
             if path not in found:
                 found[path] = gradable(path, files)
             none = "its file has no such test function"

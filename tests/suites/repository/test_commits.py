@@ -19,7 +19,7 @@ from tests.suites.repository.conftest import SECRET, Maker, Shop
 def found(shop: Shop, sandbox: Sandbox) -> Found:
     history = History(shop.folder)
     span = f"{shop.commits['start']}..main"
-    return make_tasks(history, history.commits(span), sandbox, "shop", "python -m pytest -q")
+    return make_tasks(history, history.commits(span), sandbox, "shop")
 
 
 def test_commits_that_fix_and_test_become_tasks(found: Found, shop: Shop) -> None:
@@ -40,12 +40,12 @@ def test_every_other_commit_is_dropped_with_its_reason(found: Found, shop: Shop)
             "changes no test file": 1,
             "changes no source file": 1,
             "no test fails on the base": 1,
-            "has a test that the sandbox can't grade": 1,
+            "has a test that can't be graded plainly": 1,
             "a changed test fails with the commit's source": 1,
         }
     )
     named = "\n".join(found.details)
-    assert f"{shop.commits['fixture'][:12]}: has a test that the sandbox can't grade" in named
+    assert f"{shop.commits['fixture'][:12]}: has a test that can't be graded plainly" in named
     assert "test_saved: it takes the fixture 'tmp_path'" in named
 
 
@@ -62,7 +62,7 @@ def test_a_package_in_src_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
     test = f"{head}def test_one():\n    assert one() == 1\n"
     make.commit("b", "One", {package: "def one():\n    return 1\n", tests: test})
     history = History(make.folder)
-    found = make_tasks(history, history.commits("HEAD~1..HEAD"), sandbox, "lib", "")
+    found = make_tasks(history, history.commits("HEAD~1..HEAD"), sandbox, "lib")
     assert [row["FAIL_TO_PASS"] for row in found.rows] == [["tests/test_lib.py::test_one"]]
 
 
@@ -72,10 +72,10 @@ def test_the_command_writes_tasks_and_prints_the_reasons(
     del sandbox  # there is one
     out = tmp_path / "tasks.jsonl"
     span = f"{shop.commits['start']}..{shop.commits['tests']}"
-    main(["commits", str(shop.folder), span, "--test", "python -m pytest -q", "-o", str(out)])
+    main(["commits", str(shop.folder), span, "--test", "plain", "-o", str(out)])
     said = capsys.readouterr().out
     assert "dropped 1: changes no test file" in said and "1 tasks from 3 commits" in said
-    main(["check", str(out), "--repository", f"shop={shop.folder}"])
+    main(["check", str(out), "--test", "plain", "--repository", f"shop={shop.folder}"])
     assert "shop: 1 tasks" in capsys.readouterr().out
 
 
@@ -94,7 +94,7 @@ def test_what_gives_no_task_is_said_and_nothing_is_written(
     del sandbox
     out = tmp_path / "tasks.jsonl"
     with pytest.raises(SystemExit):
-        main(["commits", str(shop.folder), span, "--test", "pytest", "-o", str(out)])
+        main(["commits", str(shop.folder), span, "--test", "plain", "-o", str(out)])
     assert said in capsys.readouterr().err and not out.exists()
 
 

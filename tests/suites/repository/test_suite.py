@@ -41,11 +41,7 @@ EQUAL = (
 @pytest.fixture(scope="module")
 def rows(shop: Shop, sandbox: Sandbox) -> list[dict[str, Any]]:
     history = History(shop.folder)
-    found = []
-    for span, command in (("main~6..main", ""), ("main~7..main~6", "python -m pytest -q")):
-        commits = history.commits(span)
-        found += make_tasks(history, commits, sandbox, "acme/shop", command).rows
-    return found
+    return make_tasks(history, history.commits("main~7..main"), sandbox, "acme/shop").rows
 
 
 def suite_of(shop: Shop, rows: list[dict[str, Any]], folder: Path, **values: Any) -> Repository:
@@ -55,6 +51,8 @@ def suite_of(shop: Shop, rows: list[dict[str, Any]], folder: Path, **values: Any
         "kind": "repository",
         "repositories": {"acme__shop": str(shop.folder)},
         "tasks": str(path),
+        "test_command": "plain",
+        "environment": None,
         "unsupported": "refuse",
     }
     return Repository(build(RepositoryParams, given | values))
@@ -114,12 +112,15 @@ def test_who_cheats_does_not(lab: Lab, sandbox: Sandbox, actions: tuple[str, ...
     assert outcome(lab, sandbox, first, *actions) == Outcome.UNRESOLVED
 
 
-def test_the_chat_names_tools_command_and_notes(suite: Repository) -> None:
-    first, second = suite.tasks("acme__shop")
+def test_the_chat_names_tools_tests_and_notes(
+    suite: Repository, shop: Shop, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    first, _ = suite.tasks("acme__shop")
     system, user = suite.messages(first, ["Earlier issue: a note"])
-    assert "python -m pytest -q" in system["content"] and "a note" in system["content"]
+    assert "without pytest" in system["content"] and "a note" in system["content"]
     assert user == {"role": "user", "content": "The total leaves the first price out"}
-    assert "python -m pytest" not in suite.messages(second)[0]["content"]
+    other = suite_of(shop, rows, tmp_path, test_command="python -m pytest -q")
+    assert "python -m pytest -q" in other.messages(first)[0]["content"]
 
 
 def test_a_note_holds_the_fix_and_an_upstream_fix_is_the_patch(
@@ -156,12 +157,14 @@ def test_a_row_that_cannot_be_used_is_named(
     shop: Shop, rows: list[dict[str, Any]], tmp_path: Path, field: str, value: Any, said: str
 ) -> None:
     path = tmp_path / "tasks.jsonl"
-    row = {**rows[-1], "instance_id": "shop-1", field: value}
+    row = {**rows[0], "instance_id": "shop-1", field: value}
     write_jsonl(path, [row])
     params = RepositoryParams(
         kind="repository",
         repositories={"acme__shop": str(shop.folder)},
         tasks=str(path),
+        test_command="plain",
+        environment=None,
         unsupported="refuse",
     )
     with pytest.raises(RepositoryError, match=said):
@@ -172,9 +175,9 @@ def test_a_test_that_cannot_be_graded_is_refused_or_left_out(
     shop: Shop, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     odd = {
-        **rows[-1],
+        **rows[0],
         "instance_id": "odd",
-        "test_patch": rows[-1]["test_patch"].replace("def test_all()", "def test_all(tmp_path)"),
+        "test_patch": rows[0]["test_patch"].replace("def test_all()", "def test_all(tmp_path)"),
     }
     with pytest.raises(RepositoryError, match=r"line 3: .*test_all can't be graded: it takes the"):
         suite_of(shop, [*rows, odd], tmp_path).tasks("acme__shop")
