@@ -75,6 +75,34 @@ def test_fixtures_classes_and_parameters_are_graded(sandbox: PytestSandbox) -> N
     assert "9 == 1" in found[f"{PATH}::TestTotal::test_sum[prices0]"].detail
 
 
+LEAVE = "import os\nos._exit(0)\n"
+SILENCE = "def pytest_runtest_call(item):\n    item.runtest = lambda: None\n"
+BROUGHT = {
+    "conftest.py": SILENCE,
+    "tests/conftest.py": LEAVE,
+    "pytest.ini": "[pytest]\naddopts = --collect-only\n",
+    "evil.egg-info/entry_points.txt": "[pytest11]\nevil = evil\n",
+    "evil.py": SILENCE,
+    "json.py": LEAVE,
+    "decimal.py": LEAVE,
+    "pytest.py": LEAVE,
+    PATH: "def test_none():\n    pass\n",
+}
+FORGE = f"""import json, os
+names = [line[4:].split("(")[0] for line in open("{PATH}") if line.startswith("def test")]
+events = []
+for name in names:
+    for when in ("setup", "call", "teardown"):
+        outcome = "failed" if name == names[-1] and when == "call" else "passed"
+        events.append(["test", "{PATH}::" + name, when, outcome, ""])
+for event in [*events, ["end", 0]]:
+    for fd in range(3, 30):
+        try:
+            os.write(fd, (json.dumps(event) + "\\n").encode())
+        except OSError:
+            pass
+os._exit(0)
+"""
 CHEATS = {
     "prints and leaves": {
         "shop.py": f"print('{PATH}::test_none PASSED')\nimport os\nos._exit(0)\n"
@@ -95,18 +123,8 @@ CHEATS = {
         f"        except OSError:\n            pass\n{WRONG}"
     },
     "imports in vain": {"shop.py": "import nowhere\n"},
-    "brings conftests, plugins and modules": {
-        "shop.py": WRONG,
-        "conftest.py": "def pytest_runtest_call(item):\n    item.runtest = lambda: None\n",
-        "tests/conftest.py": "import os\nos._exit(0)\n",
-        "pytest.ini": "[pytest]\naddopts = --collect-only\n",
-        "evil.egg-info/entry_points.txt": "[pytest11]\nevil = evil\n",
-        "evil.py": "def pytest_runtest_call(item):\n    item.runtest = lambda: None\n",
-        "json.py": "import os\nos._exit(0)\n",
-        "decimal.py": "import os\nos._exit(0)\n",
-        "pytest.py": "import os\nos._exit(0)\n",
-        PATH: "def test_none():\n    pass\n",
-    },
+    "reads the canary's name and writes every report": {"shop.py": FORGE},
+    "brings conftests, plugins and modules": {"shop.py": WRONG, **BROUGHT},
     "reaches for its parent": {
         "shop.py": "import os\nfor name in ('mem', 'fd/1', 'environ'):\n    try:\n"
         f"        open(f'/proc/{{os.getppid()}}/{{name}}', 'rb').read(1)\n    except OSError:\n"
@@ -125,6 +143,11 @@ def test_who_cheats_passes_nothing(sandbox: PytestSandbox, name: str) -> None:
     else:
         assert not passed
         assert failed or set(found) == ALL
+
+
+def test_what_an_agent_leaves_about_is_no_part_of_grading(sandbox: PytestSandbox) -> None:
+    found, failed = graded(sandbox, {"shop.py": FIXED, **BROUGHT})
+    assert {name for name, result in found.items() if result.passed} == ALL and not failed
 
 
 def test_commits_become_tasks_that_the_pipeline_plays(
