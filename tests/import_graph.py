@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.params.strict import read_yaml
 
-SHARED = ("adapters", "agent", "lab", "params", "records", "server", "suites")
+SHARED = ("adapters", "agent", "checkpoints", "lab", "params", "records", "server", "suites")
 """The shared rooms: everything else directly under stages/ is a stage."""
 
 _MODULE = re.compile(r"stages(\.\w+)+")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from stages.params.load import experiment_of, guard_of, load_params, model_of, suite_of
+from stages.params.load import (
+    experiment_of,
+    guard_of,
+    load_params,
+    model_of,
+    named_model,
+    suite_of,
+)
 from stages.params.registration import organism_fingerprint, register, registration_hash, status
 from stages.params.schema import (
+    AdapterParams,
     AgentParams,
     Collect,
     CriterionParams,
@@ -24,6 +32,7 @@ from stages.params.schema import (
 from stages.params.strict import ParamsError, build
 
 __all__ = [
+    "AdapterParams",
     "AgentParams",
     "Collect",
     "CriterionParams",
@@ -45,6 +54,7 @@ __all__ = [
     "guard_of",
     "load_params",
     "model_of",
+    "named_model",
     "organism_fingerprint",
     "register",
     "registration_hash",

@@ -31,13 +31,20 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
     guard = guard_of(params, experiment)
     blocks = {
         "experiment": dataclasses.asdict(experiment),
-        "model": dataclasses.asdict(model_of(params, experiment)),
+        "model": _chosen_values(model_of(params, experiment)),
         "suite": dataclasses.asdict(suite_of(params, experiment)),
         "guard": None if guard is None else dataclasses.asdict(guard),
         "agent": dataclasses.asdict(params.agent),
         "organism": organism_sha,
     }
     return sha256_text(canonical_json(blocks))
+
+
+def _chosen_values(model: ModelParams) -> dict[str, Any]:
+    """The model's values but those at their default: a field added later leaves old hashes."""
+    values = dataclasses.asdict(model)
+    defaults = {field.name: field.default for field in dataclasses.fields(model)}
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:

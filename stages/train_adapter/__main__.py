@@ -14,7 +14,7 @@ from stages.adapters.lora import LoraSettings
 from stages.lab.arms import examples_of, format_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
-from stages.lab.models import load_base
+from stages.lab.models import forked_workers, load_base
 from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
 from stages.lab.pool import run_jobs
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
@@ -22,7 +22,7 @@ from stages.train_adapter.placebo import random_delta, shuffle
 from stages.train_adapter.settings import TrainSettings
 from stages.train_adapter.train import train
 
-ROOMS = ("train_adapter", "adapters", "lab", "agent", "suites")
+ROOMS = ("train_adapter", "adapters", "checkpoints", "lab", "agent", "suites")
 RANDOM = "placebo_random"
 
 
@@ -31,20 +31,25 @@ def work(lab: Lab) -> None:
     base = load_base(lab.model)
     places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
-    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters")
+    jobs = [_trained(lab, cells, base, place) for place in trained]
+    run_jobs(jobs, "adapters", forked_workers(lab.model))
     drawn = [place for place in places if place.arm == RANDOM]
     run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)
     cells.sweep()
 
 
 def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSettings]:
-    """How an arm is trained; format C by DPO, everything else by SFT."""
-    values = lab.experiment.train
+    """How an arm is trained; format C by DPO, everything else by SFT.
+
+    The model's own ``adapter`` values replace the experiment's, which suit the embedded model.
+    """
+    values, own = lab.experiment.train, lab.model.adapter
+    chosen = own or values
     dpo = format_of(lab.experiment, place.arm) == "C"
     settings = TrainSettings(
         method="dpo" if dpo else "sft",
-        learning_rate=values.dpo_learning_rate if dpo else values.learning_rate,
-        epochs=values.epochs,
+        learning_rate=chosen.dpo_learning_rate if dpo else chosen.learning_rate,
+        epochs=chosen.epochs,
         batch_size=values.batch_size,
         warmup=values.warmup,
         max_length=lab.model.context_tokens,
@@ -54,7 +59,17 @@ def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSetti
         threads=lab.model.threads,
         seed=place.seed,
     )
-    return settings, LoraSettings(rank=values.rank, alpha=values.alpha, seed=place.seed)
+    lora = LoraSettings(rank=chosen.rank, alpha=chosen.alpha, seed=place.seed)
+    if own is None:
+        return settings, lora
+    return dataclasses.replace(
+        settings,
+        micro_tokens=own.micro_tokens,
+        gradient_checkpointing=own.gradient_checkpointing,
+        optimizer=own.optimizer,
+    ), dataclasses.replace(
+        lora, dropout=own.dropout, target_modules=own.target_modules or lora.target_modules
+    )
 
 
 def _trained(
