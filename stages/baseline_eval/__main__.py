@@ -5,11 +5,11 @@ from __future__ import annotations
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
-from stages.lab.models import forked_workers, local_model
+from stages.lab.models import local_model
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_tasks
 
-ROOMS = ("baseline_eval", "checkpoints", "lab", "agent", "suites")
+ROOMS = ("baseline_eval", "lab", "agent", "suites")
 
 
 def work(lab: Lab) -> None:
@@ -23,7 +23,7 @@ def work(lab: Lab) -> None:
             plan = Plan(tasks, seed, settings.repeats, settings.temperature)
             name = f"{world}-s{seed}"
             jobs.append(episode_cell(lab, cells, model, name, Condition("base"), plan))
-    run_jobs(jobs, "base model", forked_workers(lab.model))
+    run_jobs(jobs, "base model")
     cells.sweep()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from stages.checkpoints.resolve import is_hub_id, weight_files
 from stages.checkpoints.revisions import recorded_commit
 from stages.params import ModelParams
+from stages.params.values import values_of
 from stages.records import canonical_json, sha256_file, sha256_text
 
 
@@ -18,13 +19,13 @@ def checkpoint_sha256(model: ModelParams) -> str:
     there counts as empty.
     """
     if model.kind != "local":
-        return sha256_text(repr(model))
+        return sha256_text(canonical_json(values_of(model)))
     if is_hub_id(model.path):
-        return sha256_text(canonical_json([repr(model), recorded_commit(model)]))
+        return sha256_text(canonical_json([values_of(model), recorded_commit(model)]))
     folder = Path(model.path)
     files = [*sorted(folder.glob("*.json")), *weight_files(folder)]
     contents = [[p.name, _file_sha256(p, *_stamp(p))] for p in files if p.exists()]
-    return sha256_text(canonical_json([repr(model), contents]))
+    return sha256_text(canonical_json([values_of(model), contents]))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -11,12 +11,12 @@ import dataclasses
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
-from stages.lab.models import forked_workers, local_model
+from stages.lab.models import local_model
 from stages.lab.pool import run_jobs
 from stages.lab.splits import training_tasks
 from stages.records import Task, Trajectory
 
-ROOMS = ("collect_trajectories", "checkpoints", "lab", "agent", "suites")
+ROOMS = ("collect_trajectories", "lab", "agent", "suites")
 SEED_OFFSET = 1_000
 """Collection draws from other seeds than evaluation, so that no episode serves twice."""
 
@@ -38,7 +38,7 @@ def work(lab: Lab) -> None:
             )
 
         jobs.append(episode_cell(lab, cells, model, world, Condition("base"), plan, merged))
-    run_jobs(jobs, "sessions", forked_workers(lab.model))
+    run_jobs(jobs, "sessions")
     cells.sweep()
 
 

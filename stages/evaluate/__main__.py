@@ -18,14 +18,14 @@ from stages.lab.arms import WITH_NOTES, arm_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
-from stages.lab.models import forked_workers, local_model
+from stages.lab.models import local_model
 from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
 from stages.lab.splits import Half, read_played, read_split
 from stages.params import ProceduralParams, guard_of
 from stages.records import Example, read_json, read_jsonl, write_jsonl
 
-ROOMS = ("evaluate", "adapters", "checkpoints", "lab", "agent", "suites")
+ROOMS = ("evaluate", "adapters", "lab", "agent", "suites")
 AA_SEED_OFFSET = 500
 """The A/A run is the base model again under other seeds: the noise of doing nothing."""
 
@@ -35,7 +35,7 @@ Job = Callable[[], Path]
 def work(lab: Lab) -> None:
     cells = Cells(lab.folder("data/evaluations"), ROOMS)
     stage = Stage(lab, cells, local_model(lab.model))
-    run_jobs(list(stage.jobs()), "conditions", forked_workers(lab.model))
+    run_jobs(list(stage.jobs()), "conditions")
     cells.sweep()
 
 

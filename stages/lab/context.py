@@ -9,7 +9,6 @@ from pathlib import Path
 
 from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
-from stages.checkpoints.identity import checkpoint_sha256
 from stages.params import (
     Experiment,
     MicrorepoParams,
@@ -24,7 +23,7 @@ from stages.params import (
     status,
     suite_of,
 )
-from stages.records import RecordError
+from stages.records import RecordError, sha256_text
 from stages.suites.microrepo.suite import Microrepo
 
 
@@ -73,8 +72,9 @@ class Lab:
         return status(self.params, self.name)
 
     def base_sha256(self) -> str:
-        """What identifies the base model: the organism's bytes, or another's settings and bytes."""
-        return organism_fingerprint(self.model) or checkpoint_sha256(self.model)
+        """What identifies the base model: the organism's bytes, or the model's own settings."""
+        organism = organism_fingerprint(self.model)
+        return organism or sha256_text(repr(self.model))
 
 
 def open_lab(name: str) -> Lab:

@@ -92,11 +92,6 @@ def require_recorded_ids(tokenizer: Any, folder: Path) -> None:
         )
 
 
-def forked_workers(model: ModelParams) -> int:
-    """Processes for ``run_jobs``: 0, one per core, on the CPU; a GPU isn't shared by a fork."""
-    return 0 if model.device == "cpu" else 1
-
-
 def local_model(model: ModelParams) -> Any:
     """The in-process backend over ``load_base``."""
     weights, tokenizer = load_base(model)

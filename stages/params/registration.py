@@ -6,7 +6,6 @@ A result under any other hash is EXPLORATORY (science.md, section 2).
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from stages.params.load import experiment_of, guard_of, model_of, suite_of
 from stages.params.schema import ModelParams, Params
 from stages.params.strict import ParamsError
+from stages.params.values import values_of
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
 
 FILE = "registrations.json"
@@ -30,21 +30,14 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
     experiment = experiment_of(params, experiment_id)
     guard = guard_of(params, experiment)
     blocks = {
-        "experiment": dataclasses.asdict(experiment),
-        "model": _chosen_values(model_of(params, experiment)),
-        "suite": dataclasses.asdict(suite_of(params, experiment)),
-        "guard": None if guard is None else dataclasses.asdict(guard),
-        "agent": dataclasses.asdict(params.agent),
+        "experiment": values_of(experiment),
+        "model": values_of(model_of(params, experiment)),
+        "suite": values_of(suite_of(params, experiment)),
+        "guard": None if guard is None else values_of(guard),
+        "agent": values_of(params.agent),
         "organism": organism_sha,
     }
     return sha256_text(canonical_json(blocks))
-
-
-def _chosen_values(model: ModelParams) -> dict[str, Any]:
-    """The model's values but those at their default: a field added later leaves old hashes."""
-    values = dataclasses.asdict(model)
-    defaults = {field.name: field.default for field in dataclasses.fields(model)}
-    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:

@@ -26,7 +26,7 @@ from stages.synthesize.filters import keep_sound
 from stages.synthesize.rules import RuleTeacher
 from stages.synthesize.teacher import Teacher
 
-ROOMS = ("synthesize", "checkpoints", "lab", "agent", "suites")
+ROOMS = ("synthesize", "lab", "agent", "suites")
 
 
 def work(lab: Lab) -> None:

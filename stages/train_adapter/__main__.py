@@ -14,7 +14,7 @@ from stages.adapters.lora import LoraSettings
 from stages.lab.arms import examples_of, format_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab, run_main
-from stages.lab.models import forked_workers, load_base
+from stages.lab.models import load_base
 from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
 from stages.lab.pool import run_jobs
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
@@ -22,7 +22,7 @@ from stages.train_adapter.placebo import random_delta, shuffle
 from stages.train_adapter.settings import TrainSettings
 from stages.train_adapter.train import train
 
-ROOMS = ("train_adapter", "adapters", "checkpoints", "lab", "agent", "suites")
+ROOMS = ("train_adapter", "adapters", "lab", "agent", "suites")
 RANDOM = "placebo_random"
 
 
@@ -31,8 +31,7 @@ def work(lab: Lab) -> None:
     base = load_base(lab.model)
     places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
-    jobs = [_trained(lab, cells, base, place) for place in trained]
-    run_jobs(jobs, "adapters", forked_workers(lab.model))
+    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters")
     drawn = [place for place in places if place.arm == RANDOM]
     run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)
     cells.sweep()
