@@ -18,27 +18,19 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 def load_base(model: ModelParams) -> tuple[Any, Any]:
     """The transformers model (eval mode) and its tokenizer.
 
-    ParamsError when the folder is missing; the organism's tokenizer is loaded by its own class
-    and checked against the ids recorded with it (AutoTokenizer would rebuild it wrongly).
+    ParamsError when the checkpoint isn't here, was changed, or doesn't fit the memory; it says
+    what to fetch and how much room that takes.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+
+    from stages.checkpoints.load import load_weights
+    from stages.checkpoints.resolve import find_checkpoint
 
     torch.set_num_threads(model.threads)
     keep_freed_memory()
     tokenizer = load_tokenizer(model)
-    folder = Path(model.path)
-    dtype = getattr(torch, model.dtype)
     with quiet_libraries():
-        weights = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
-    moved: Any = weights
-    return moved.to(model.device).eval(), tokenizer
+        return load_weights(model, find_checkpoint(model)), tokenizer
 
 
 def keep_freed_memory() -> None:
@@ -74,17 +66,14 @@ def quiet_libraries() -> Iterator[None]:
 
 
 def load_tokenizer(model: ModelParams) -> Any:
-    """The checkpoint's tokenizer, checked against its recorded ids."""
-    from transformers import PreTrainedTokenizerFast
+    """The checkpoint's tokenizer, checked against its recorded ids and for a chat template."""
+    from stages.checkpoints.load import read_tokenizer, require_template
+    from stages.checkpoints.resolve import find_checkpoint
 
-    folder = Path(model.path)
-    if not (folder / "config.json").exists():
-        raise ParamsError(
-            f"models: {model.path}: no checkpoint there (config.json is missing). Make the "
-            "embedded model with `dvc repro pretrain_base`, or correct the path."
-        )
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    folder = find_checkpoint(model)
+    tokenizer = read_tokenizer(folder)
     require_recorded_ids(tokenizer, folder)
+    require_template(tokenizer, folder)
     return tokenizer
 
 
@@ -113,5 +102,7 @@ def local_model(model: ModelParams) -> Any:
         threads=model.threads,
         max_batch=model.max_live,
         max_context_tokens=model.context_tokens,
+        # A second copy of the weights pays for a small model on the CPU only.
+        use_compact=model.device == "cpu" and model.quantisation == "none",
     )
     return LocalModel(weights, tokenizer, config)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from stages.params.load import experiment_of, guard_of, load_params, model_of, suite_of
+from stages.params.load import (
+    experiment_of,
+    guard_of,
+    load_params,
+    model_of,
+    named_model,
+    suite_of,
+)
 from stages.params.registration import organism_fingerprint, register, registration_hash, status
 from stages.params.schema import (
+    AdapterParams,
     AgentParams,
     Collect,
     CriterionParams,
@@ -27,6 +35,7 @@ from stages.params.strict import ParamsError, build
 from stages.params.values import values_of
 
 __all__ = [
+    "AdapterParams",
     "AgentParams",
     "Collect",
     "CriterionParams",
@@ -50,6 +59,7 @@ __all__ = [
     "guard_of",
     "load_params",
     "model_of",
+    "named_model",
     "organism_fingerprint",
     "register",
     "registration_hash",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,13 +12,16 @@ from stages.params.strict import ParamsError, build, nearest, read_yaml
 
 T = TypeVar("T")
 
+CUSTOM = "custom"
+"""The entry of `models` that lends its values to a folder or hub id."""
+
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the whole file; every name that points at a block must exist."""
     document = read_yaml(path)
     _refuse_aliases(document, str(path), {})
     params = build(Params, document, str(path))
-    _look_up(params.models, params.model, f"{path}: model")
+    named_model(params, params.model, f"{path}: model")
     _look_up(params.suites, params.suite, f"{path}: suite")
     for name, experiment in params.experiments.items():
         at = f"{path}: experiments.{name}"
@@ -34,7 +38,14 @@ def experiment_of(params: Params, name: str) -> Experiment:
 
 def model_of(params: Params, experiment: Experiment, where: str = "experiment") -> ModelParams:
     """The model the experiment plays with: its own, else the top-level one."""
-    return _look_up(params.models, experiment.model or params.model, f"{where}.model")
+    return named_model(params, experiment.model or params.model, f"{where}.model")
+
+
+def named_model(params: Params, name: str, where: str = "model") -> ModelParams:
+    """The entry of `models` of that name; of a folder or hub id, entry `custom` with that path."""
+    if name not in params.models and "/" in name and CUSTOM in params.models:
+        return dataclasses.replace(params.models[CUSTOM], path=name)
+    return _look_up(params.models, name, where)
 
 
 def suite_of(params: Params, experiment: Experiment, where: str = "experiment") -> SuiteParams:

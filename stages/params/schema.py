@@ -49,13 +49,23 @@ class ModelParams:
     kind: Literal["local", "scripted"]
     """local: weights in process; scripted: recorded answers, for tests"""
     path: str
-    """folder of the checkpoint (or file of answers), from the repository's root; or a hub name"""
+    """folder of the checkpoint (or file of answers), from the repository's root; or a hub id
+    owner/name. A top-level `model` that is itself a folder or hub id takes entry `custom` with
+    this field replaced."""
+    revision: str = later("main")
+    """branch, tag or commit of a hub id; its commit is recorded at the first download"""
+    parameters_b: float = later(0.0)
+    """parameters in billions, as its card says: sizes a download while config.json is missing"""
     dtype: Literal["float32", "bfloat16", "float16"]
-    """number type of weights and activations"""
+    """number type of weights and activations; of the arithmetic where weights are quantised"""
     quantisation: Literal["none", "8bit", "4bit"]
-    """weights' quantisation through bitsandbytes"""
+    """weights' quantisation through bitsandbytes; 4bit is nf4 with double quantisation"""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = later("auto")
+    """attention implementation of transformers; auto leaves the choice to it"""
     device: str
-    """torch device, such as cpu or cuda:0"""
+    """torch device, such as cpu or cuda:0; auto spreads layers over all GPUs, then the CPU"""
+    adapter: AdapterParams | None = later(None)
+    """how adapters are trained on it; null leaves the experiment's own values"""
     threads: int
     """threads of torch's arithmetic; another number may change the last bits"""
     max_live: int
@@ -248,6 +258,32 @@ class Train:
     """fewest examples that training accepts"""
     beta: float
     """strength of DPO's KL constraint (format C)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterParams:
+    """How adapters are trained on one model: these replace the experiment's own `train` values."""
+
+    rank: int
+    """rank of A and B"""
+    alpha: float
+    """LoRA's scale; ΔW = alpha / rank · B·A"""
+    dropout: float
+    """dropout on the adapter's input while training, 0 to 1"""
+    target_modules: tuple[str, ...]
+    """last parts of the adapted modules' names; empty: every linear layer but the output head"""
+    learning_rate: float
+    """peak learning rate"""
+    dpo_learning_rate: float
+    """peak learning rate where training is DPO (format C)"""
+    epochs: int
+    """passes over the examples"""
+    micro_tokens: int
+    """most padded tokens in one forward pass; gradients of a batch's pieces are added"""
+    gradient_checkpointing: bool
+    """recompute activations in the backward pass: a third more time, a fraction of the memory"""
+    optimizer: Literal["adamw", "adamw_8bit"]
+    """adamw_8bit keeps its two moments in 8 bits (bitsandbytes)"""
 
 
 @dataclass(frozen=True, kw_only=True)

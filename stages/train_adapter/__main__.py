@@ -38,13 +38,17 @@ def work(lab: Lab) -> None:
 
 
 def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSettings]:
-    """How an arm is trained; format C by DPO, everything else by SFT."""
-    values = lab.experiment.train
+    """How an arm is trained; format C by DPO, everything else by SFT.
+
+    The model's own ``adapter`` values replace the experiment's, which suit the embedded model.
+    """
+    values, own = lab.experiment.train, lab.model.adapter
+    chosen = own or values
     dpo = format_of(lab.experiment, place.arm) == "C"
     settings = TrainSettings(
         method="dpo" if dpo else "sft",
-        learning_rate=values.dpo_learning_rate if dpo else values.learning_rate,
-        epochs=values.epochs,
+        learning_rate=chosen.dpo_learning_rate if dpo else chosen.learning_rate,
+        epochs=chosen.epochs,
         batch_size=values.batch_size,
         warmup=values.warmup,
         max_length=lab.model.context_tokens,
@@ -54,7 +58,17 @@ def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSetti
         threads=lab.model.threads,
         seed=place.seed,
     )
-    return settings, LoraSettings(rank=values.rank, alpha=values.alpha, seed=place.seed)
+    lora = LoraSettings(rank=chosen.rank, alpha=chosen.alpha, seed=place.seed)
+    if own is None:
+        return settings, lora
+    return dataclasses.replace(
+        settings,
+        micro_tokens=own.micro_tokens,
+        gradient_checkpointing=own.gradient_checkpointing,
+        optimizer=own.optimizer,
+    ), dataclasses.replace(
+        lora, dropout=own.dropout, target_modules=own.target_modules or lora.target_modules
+    )
 
 
 def _trained(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 METHODS = ("sft", "dpo")
+OPTIMIZERS = ("adamw", "adamw_8bit")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
@@ -48,6 +49,8 @@ class TrainSettings:
     """Compute examples that are prefixes of one another (an episode's steps) in one pass."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass (large models only)."""
+    optimizer: str = "adamw"
+    """adamw, or adamw_8bit: its moments in 8 bits (bitsandbytes)."""
     threads: int = 1
     """Threads of the arithmetic; another number may change the last bits."""
     seed: int = 0
@@ -58,6 +61,8 @@ class TrainSettings:
             raise TrainingError(f"method is {self.method!r}; it must be one of {METHODS}.")
         if self.schedule not in SCHEDULES:
             raise TrainingError(f"schedule is {self.schedule!r}; it must be one of {SCHEDULES}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise TrainingError(f"optimizer is {self.optimizer!r}; it must be one of {OPTIMIZERS}.")
         for name in ("learning_rate", "epochs", "batch_size", "micro_tokens", "max_length"):
             if getattr(self, name) <= 0:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be above zero.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,9 +62,7 @@ def optimize(
     the first loss that is zero, not finite or constant, and when no gradient arrives (check 10).
     """
     parameters = engine.parameters()
-    optimizer = torch.optim.AdamW(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = make_optimizer(parameters, settings)
     plan = [
         batch
         for epoch in range(settings.epochs)
@@ -83,6 +82,21 @@ def optimize(
         optimizer.step()
         engine.refresh()
     return losses
+
+
+def make_optimizer(parameters: list[nn.Parameter], settings: TrainSettings) -> Any:
+    """AdamW; its moments in 8 bits where asked for, except of tensors below 4,096 numbers."""
+    values: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, **values, fused=True)
+    try:
+        from bitsandbytes.optim.adamw import AdamW8bit
+    except ImportError:
+        raise TrainingError(
+            "optimizer adamw_8bit needs bitsandbytes, which isn't installed. Run `pip install -r "
+            "requirements-real.lock`, or set optimizer to adamw."
+        ) from None
+    return AdamW8bit(parameters, **values)
 
 
 def learning_rate(step: int, n_steps: int, settings: TrainSettings) -> float:

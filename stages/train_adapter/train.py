@@ -12,12 +12,12 @@ from torch import Tensor
 from stages.adapters.certificate import Certificate, certify
 from stages.adapters.lora import LoraSettings, State, adapter_state, attached, base_sha256
 from stages.agent.chat import render_prompt
+from stages.checkpoints.quantised import prepare_quantised, prepared_for_training
 from stages.records import Example
 from stages.train_adapter.batches import Row, encode
 from stages.train_adapter.dpo import run_dpo
 from stages.train_adapter.engine import Engine, PeftEngine
 from stages.train_adapter.fast_qwen2 import FastQwen2, supports
-from stages.train_adapter.quantised import prepare_quantised
 from stages.train_adapter.settings import TrainingError, TrainSettings
 from stages.train_adapter.sft import Penalty, reproducible, run_sft
 from stages.train_adapter.sharing import share_prefixes
@@ -85,6 +85,7 @@ def train(
     base_hash = base_sha256(model)
     with (
         reproducible(settings.threads, settings.seed),
+        prepared_for_training(model),
         attached(model, lora, start) as wrapped,
     ):
         engine = engine_for(wrapped, settings)

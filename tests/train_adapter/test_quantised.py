@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stages.adapters.lora import LoraSettings, attached
-from stages.train_adapter.quantised import prepare_quantised
+from stages.checkpoints.quantised import prepare_quantised
 from tests.train_adapter.conftest import make_model
 
 

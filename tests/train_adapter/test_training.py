@@ -12,9 +12,9 @@ import stages.train_adapter.train as training
 from stages.adapters.certificate import NotLive
 from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
+from stages.checkpoints.quantised import prepare_quantised
 from stages.train_adapter.dpo import run_dpo
 from stages.train_adapter.engine import PeftEngine
-from stages.train_adapter.quantised import prepare_quantised
 from stages.train_adapter.settings import TrainingError, TrainSettings
 from stages.train_adapter.sft import learning_rate, watch
 from stages.train_adapter.train import train
