@@ -154,6 +154,8 @@ class Judge:
                 if reason and name in changed:
                     raise Dropped("has a test that can't be graded plainly", f"{name}: {reason}")
                 names += [] if reason else [name]
+        if not names:
+            raise Dropped("has no test that can be graded plainly", ", ".join(self.paths))
         return names
 
 
