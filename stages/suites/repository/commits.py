@@ -126,20 +126,25 @@ class Judge:
     def __init__(self, sandbox: Sandbox, gold: Files, paths: Sequence[str]) -> None:
         self.sandbox, self.gold, self.paths = sandbox, gold, paths
 
-    def run(self, files: Files, changed: set[str]) -> dict[str, bool]:
+    def run(self, files: Files, changed: set[str], must_end: bool = False) -> dict[str, bool]:
         """Test -> whether it passes in ``files``, all that belongs to tests taken from the commit.
 
-        Dropped where one of the ``changed`` tests can't be graded.
+        Dropped where one of the ``changed`` tests can't be graded, and, if the run ``must_end``,
+        where none of the tests has a result.
         """
         with self.sandbox.workspace() as workspace:
             materialise(Path(workspace), files)
             if isinstance(self.sandbox, PytestSandbox):
                 graded = {p: text for p, text in self.gold.items() if is_graded_path(p)}
-                results, _ = self.sandbox.run_files(workspace, graded, self.paths)
-                return {name: result.passed for name, result in results.items()}
-            graded = {path: with_path(self.gold[path], self.gold) for path in self.paths}
-            found = self.sandbox.run_tests(workspace, graded, self._plain(changed))
-        return {result.name: result.passed for result in found}
+                found, failed = self.sandbox.run_files(workspace, graded, self.paths)
+                results = list(found.values())
+            else:
+                graded = {path: with_path(self.gold[path], self.gold) for path in self.paths}
+                results = self.sandbox.run_tests(workspace, graded, self._plain(changed))
+                failed = ""
+        if must_end and not results and failed:
+            raise Dropped("its tests can't be run with the commit's source", failed)
+        return {result.name: result.passed for result in results}
 
     def _plain(self, changed: set[str]) -> list[str]:
         names = []
@@ -149,6 +154,8 @@ class Judge:
                 if reason and name in changed:
                     raise Dropped("has a test that can't be graded plainly", f"{name}: {reason}")
                 names += [] if reason else [name]
+        if not names:
+            raise Dropped("has no test that can be graded plainly", ", ".join(self.paths))
         return names
 
 
@@ -156,8 +163,9 @@ def _judged(
     judge: Judge, base: Files, source: Files, changed: set[str]
 ) -> tuple[list[str], list[str]]:
     """FAIL_TO_PASS and PASS_TO_PASS of a sound candidate."""
+    first = judge.run(source, changed, must_end=True)
     before = judge.run(base, changed)
-    runs = [judge.run(source, changed) for _ in range(GOLD_RUNS)]
+    runs = [first, *(judge.run(source, changed) for _ in range(GOLD_RUNS - 1))]
     names = sorted(set[str]().union(*runs))
     absent = changed - {name.partition("[")[0] for name in names}
     if absent:

@@ -66,6 +66,18 @@ def test_a_package_in_src_is_found(tmp_path: Path, sandbox: Sandbox) -> None:
     assert [row["FAIL_TO_PASS"] for row in found.rows] == [["tests/test_lib.py::test_one"]]
 
 
+def test_a_commit_whose_gradable_tests_are_none_is_dropped_unrun(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    make = Maker(tmp_path / "lib")
+    test = "class TestOne:\n    def test_one(self):\n        assert 1\n"
+    make.commit("a", "Start", {"lib.py": "x = 1\n", "tests/test_lib.py": test})
+    make.commit("b", "Next", {"lib.py": "x = 2\n", "tests/test_lib.py": f"{test}\n# more\n"})
+    history = History(make.folder)
+    found = make_tasks(history, history.commits("HEAD~1..HEAD"), sandbox, "lib")
+    assert found.dropped == {"has no test that can be graded plainly": 1}
+
+
 def test_the_command_writes_tasks_and_prints_the_reasons(
     shop: Shop, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -184,6 +184,18 @@ def test_commits_become_tasks_that_the_pipeline_plays(
     assert "2 passed" in record.info["steps"][1]["observation"]
 
 
+def test_tests_that_do_not_run_drop_their_commit_with_the_reason(
+    sandbox: PytestSandbox, tmp_path: Path
+) -> None:
+    make = Maker(tmp_path / "shop")
+    make.commit("a", "Start", {"shop.py": WRONG, PATH: TESTS})
+    make.commit("b", "Fix", {"shop.py": FIXED, PATH: f"import nowhere\n{TESTS}"})
+    history = History(make.folder)
+    found = make_tasks(history, history.commits("main~1..main"), sandbox, "shop")
+    assert found.dropped == {"its tests can't be run with the commit's source": 1}
+    assert "No module named 'nowhere'" in found.details[0]
+
+
 @pytest.mark.parametrize(
     ("command", "options"),
     [
