@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stages.records import Task, plain_errors, write_json
-from stages.suites.swe_bench_cl.load import read_sequences
+from stages.suites.swe_bench_cl.load import read_sequences, runnable
 from stages.suites.swe_bench_cl.params import HarnessError, SweBenchClParams, SweBenchError
 from stages.suites.swe_bench_cl.statistics import differences, table
 
@@ -77,6 +77,7 @@ def _table(chosen: argparse.Namespace) -> None:
 
 
 def _check(chosen: argparse.Namespace) -> None:
+    from stages.agent.sandbox import SandboxUnavailable
     from stages.suites.swe_bench_cl import check
     from stages.suites.swe_bench_cl.grading import require_swebench
     from stages.suites.swe_bench_cl.local import LocalExecutor
@@ -91,9 +92,10 @@ def _check(chosen: argparse.Namespace) -> None:
         print(f"{task.instance_id} …", file=sys.stderr, flush=True)
         try:
             found.append(check.check_task(suite, task))
-        except (HarnessError, SweBenchError) as error:
+        except (HarnessError, SandboxUnavailable, SweBenchError) as error:
             failures.append(f"{error}")
-    print(check.table(found))
+    if found:
+        print(check.table(found))
     failures += [f"{c.instance_id}: {c.gold.reason}" for c in found if c.gold.reason]
     if chosen.out:
         write_json(chosen.out, check.record(found))
@@ -127,7 +129,7 @@ def _params(chosen: argparse.Namespace) -> SweBenchClParams:
 
 
 def _named(names: list[str], rows: Path) -> list[Task]:
-    """The tasks of these ids; SweBenchError for one that the file lacks."""
+    """The tasks of these ids; SweBenchError for one that the file lacks, or that has no tests."""
     known = {t.instance_id: t for tasks in read_sequences(rows).values() for t in tasks}
     for name in names:
         if name not in known:
@@ -136,7 +138,7 @@ def _named(names: list[str], rows: Path) -> list[Task]:
                 f"{rows}: there is no task {name!r}; of its repository there are "
                 f"{', '.join(near[:5]) or 'none'}. Correct the instance id, or give another file."
             )
-    return [known[name] for name in names]
+    return [task for name in names for task in runnable([known[name]])]
 
 
 if __name__ == "__main__":

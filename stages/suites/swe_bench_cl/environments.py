@@ -19,7 +19,7 @@ from pathlib import Path
 from stages.records import Task, canonical_json, read_json, sha256_text, write_json
 from stages.suites.swe_bench_cl.params import SweBenchError
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of, text_at
-from stages.suites.swe_bench_cl.room import remedy
+from stages.suites.swe_bench_cl.room import remedy, with_room
 from stages.suites.swe_bench_cl.specs import Spec
 
 INSIDE = "/sandbox/env"
@@ -81,7 +81,10 @@ def environment_key(task: Task, spec: Spec, folder: str, find_links: str | None)
 def ensure(
     task: Task, spec: Spec, repositories: str, environments: str, find_links: str | None
 ) -> Environment:
-    """The task's environment, built when it isn't there yet; one process builds, others wait."""
+    """The task's environment, built when it isn't there yet; one process builds, others wait.
+
+    Raises SweBenchError where it can't be built, HarnessError where the disk is full.
+    """
     if spec.no_local:
         raise SweBenchError(
             f"{task.instance_id}: {task.repo} can't be run by the local executor: {spec.no_local}. "
@@ -94,7 +97,8 @@ def ensure(
     with _locked(folder.with_suffix(".lock")):
         if not (folder / READY).is_file():
             shutil.rmtree(folder, ignore_errors=True)
-            left_out = _build(task, spec, python, folder, repositories, find_links)
+            with with_room(folder.parent):
+                left_out = _build(task, spec, python, folder, repositories, find_links)
             write_json(folder / READY, {"left_out": left_out, "requirements": spec.requirements})
     base = Path(_asked(python, "sys.base_prefix"))
     return Environment(key, folder, base, tuple(read_json(folder / READY)["left_out"]))

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.suites.swe_bench_cl.params import HarnessError
+from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 
 FULL = ("No space left on device", "Disk quota exceeded")
 MIN_FREE_MB = 512
@@ -30,6 +30,9 @@ def with_room(folder: Path) -> Iterator[None]:
     _need(folder, "before a run")
     try:
         yield
+    except SweBenchError:
+        _need(folder, "where it failed")  # programs don't always pass on why a write failed
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

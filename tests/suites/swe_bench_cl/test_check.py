@@ -202,6 +202,11 @@ def test_the_command(
     with pytest.raises(SystemExit):
         command.main(["check", "acme__shop-8", *always])
     assert "of its repository there are acme__shop-7" in capsys.readouterr().err
+    bare = dataclasses.replace(shop.task, test_patch="")
+    monkeypatch.setattr(command, "read_sequences", lambda path: {"acme/shop": [bare]})
+    with pytest.raises(SystemExit):
+        command.main(["check", shop.task.instance_id, *always])
+    assert "acme__shop-7 has no tests" in capsys.readouterr().err
 
 
 def _init_with_spec(self: LocalExecutor, chosen: object) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from stages.suites.swe_bench_cl.gold import gold_check
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.params import HarnessError
+from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.room import REMEDY, remedy, with_room
 from tests.suites.swe_bench_cl.conftest import Shop
 
@@ -41,6 +41,15 @@ def test_a_write_that_fails(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(PermissionError), with_room(tmp_path):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_failure_for_want_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = shrinking(9999, 100, 9999, 9999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: next(left))
+    with pytest.raises(HarnessError, match="100 MiB are free"), with_room(tmp_path):
+        raise SweBenchError("pip failed")
+    with pytest.raises(SweBenchError, match="pip failed"), with_room(tmp_path):
+        raise SweBenchError("pip failed")
 
 
 def test_what_programs_say() -> None:
