@@ -19,11 +19,12 @@ from pathlib import Path
 from stages.records import Task, canonical_json, read_json, sha256_text, write_json
 from stages.suites.swe_bench_cl.params import SweBenchError
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of, text_at
+from stages.suites.swe_bench_cl.room import remedy, with_room
 from stages.suites.swe_bench_cl.specs import Spec
 
 INSIDE = "/sandbox/env"
 """Where the sandbox shows the environment."""
-PREFIX = "/workspace/.carryover/prefix"
+PREFIX = "/workspace/.git/carryover/prefix"
 """Where the project is installed to, inside the sandbox."""
 READY = "ready.json"
 
@@ -67,7 +68,7 @@ def environment_key(task: Task, spec: Spec, folder: str, find_links: str | None)
         files[name] = text_at(mirror_of(folder, task.repo), commit, name)
     wheels = sorted(path.name for path in Path(find_links).iterdir()) if find_links else []
     parts = {
-        "format": 1,
+        "format": 2,
         "python": _asked(python, "sys.version + sys.base_prefix"),
         "requirements": spec.requirements,
         "files": files,
@@ -80,7 +81,10 @@ def environment_key(task: Task, spec: Spec, folder: str, find_links: str | None)
 def ensure(
     task: Task, spec: Spec, repositories: str, environments: str, find_links: str | None
 ) -> Environment:
-    """The task's environment, built when it isn't there yet; one process builds, others wait."""
+    """The task's environment, built when it isn't there yet; one process builds, others wait.
+
+    Raises SweBenchError where it can't be built, HarnessError where the disk is full.
+    """
     if spec.no_local:
         raise SweBenchError(
             f"{task.instance_id}: {task.repo} can't be run by the local executor: {spec.no_local}. "
@@ -93,7 +97,8 @@ def ensure(
     with _locked(folder.with_suffix(".lock")):
         if not (folder / READY).is_file():
             shutil.rmtree(folder, ignore_errors=True)
-            left_out = _build(task, spec, python, folder, repositories, find_links)
+            with with_room(folder.parent):
+                left_out = _build(task, spec, python, folder, repositories, find_links)
             write_json(folder / READY, {"left_out": left_out, "requirements": spec.requirements})
     base = Path(_asked(python, "sys.base_prefix"))
     return Environment(key, folder, base, tuple(read_json(folder / READY)["left_out"]))
@@ -166,12 +171,13 @@ def _run(command: Sequence[str], task: Task, what: str) -> None:
         command, capture_output=True, text=True, env=os.environ | told_version(task), check=False
     )
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise SweBenchError(
-            f"{task.instance_id}: {what}: {' '.join(last)[-400:]}. Go online once (environments "
-            "are kept), give swe_bench_cl.find_links a folder with the wheels, or set "
-            "swe_bench_cl.executor to container."
+        words = (done.stderr or done.stdout).strip()
+        last = " ".join(words.splitlines()[-3:])[-400:]
+        usual = (
+            "Go online once (environments are kept), give swe_bench_cl.find_links a folder with "
+            "the wheels, or set swe_bench_cl.executor to container."
         )
+        raise SweBenchError(f"{task.instance_id}: {what}: {last}. {remedy(words, usual)}")
 
 
 def _asked(python: Path, expression: str) -> str:

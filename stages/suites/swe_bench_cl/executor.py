@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from stages.records import Task
+from stages.suites.swe_bench_cl.params import HarnessError
 from stages.suites.swe_bench_cl.specs import TARGET
 
 START, END = ">>>>> Start Test Output", ">>>>> End Test Output"
@@ -16,10 +17,6 @@ EXIT_CODE = ">>>>> Test Exit Code"
 """The lines by which the swebench package finds the tests' output in a log."""
 APPLY = ("git apply --verbose --whitespace=nowarn", "patch --batch --forward --fuzz=5 -p1 -i")
 """Ways to apply a patch, in order; the second tolerates shifted context, as SWE-bench does."""
-
-
-class HarnessError(RuntimeError):
-    """Something of ours failed, not of the agent's; the message says what and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +39,8 @@ class TestRun:
     ended: Literal["complete", "timeout", "killed", "patch_refused", "build_failed"]
     log: str
     detail: str = ""
+    tree: str = ""
+    """Git's hash of the base tree"""
 
 
 class Session(Protocol):
@@ -104,17 +103,21 @@ def run_tests(executor: Executor, task: Task, patch: str) -> TestRun:
     applied.
     """
     with executor.session(task) as session:
-        if patch.strip():
-            refused = _apply(session, "model.patch", patch)
-            if refused is not None:
-                return TestRun("patch_refused", "", refused)
-            built = session.rebuild()
-            if built.exit_code:
-                return TestRun("build_failed", built.output, built.output.strip()[-300:])
-        refused = _bring_tests(session, task)
+        return dataclasses.replace(_run(session, task, patch), tree=session.tree)
+
+
+def _run(session: Session, task: Task, patch: str) -> TestRun:
+    if patch.strip():
+        refused = _apply(session, "model.patch", patch)
         if refused is not None:
             return TestRun("patch_refused", "", refused)
-        done = session.run(f"sh {session.put('tests.sh', session.test_script(task))}")
+        built = session.rebuild()
+        if built.exit_code:
+            return TestRun("build_failed", built.output, built.output.strip()[-300:])
+    refused = _bring_tests(session, task)
+    if refused is not None:
+        return TestRun("patch_refused", "", refused)
+    done = session.run(f"sh {session.put('tests.sh', session.test_script(task))}")
     if done.timed_out:
         return TestRun("timeout", done.output, "the tests ran past the limit")
     if END not in done.output:

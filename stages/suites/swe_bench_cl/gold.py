@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from stages.records import Task, canonical_json, from_dict, read_json, sha256_text, write_json
-from stages.suites.swe_bench_cl.executor import Executor, HarnessError, run_tests
-from stages.suites.swe_bench_cl.grading import judge, require_swebench
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.executor import Executor, run_tests
+from stages.suites.swe_bench_cl.grading import Report, judge, require_swebench, statuses
+from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,41 +76,55 @@ def summary(checks: Mapping[str, GoldCheck]) -> dict[str, object]:
 
 
 def _check(executor: Executor, task: Task, runs: int) -> GoldCheck:
-    with executor.session(task) as session:
-        tree = session.tree
-    parser = executor.log_parser(task)
-    base = judge(task, run_tests(executor, task, ""), parser)
-    after = [judge(task, run_tests(executor, task, task.patch), parser) for _ in range(runs)]
+    base = _run(executor, task, "")
+    after = [_run(executor, task, task.patch) for _ in range(runs)]
     # A test that no run shows at all, and whose name holds an absolute path, belongs to the
     # machine that listed it; any other test that doesn't pass makes the task unsound.
-    seen = [{name for name, passed in report.tests.items() if passed} for report in (base, *after)]
-    never = tuple(
-        name for name in task.PASS_TO_PASS if _has_path(name) and not any(name in s for s in seen)
-    )
-    reason = _reason(task, base.tests, [report.tests for report in after], set(never))
-    if reason == "" or any(report.tests for report in after):
-        detail = ""
-    else:
-        detail = f" ({after[0].detail})" if after[0].detail else ""
-    return GoldCheck(task.instance_id, not reason, reason + detail, runs, never, tree)
+    seen = base.shown.union(*(run.shown for run in after))
+    never = tuple(name for name in task.PASS_TO_PASS if _has_path(name) and name not in seen)
+    return GoldCheck(task.instance_id, *_judged(task, base, after, never), runs, never, base.tree)
 
 
-def _reason(
-    task: Task,
-    base: Mapping[str, bool],
-    after: list[Mapping[str, bool]],
-    never: set[str],
-) -> str:
-    """Why the task isn't sound; empty when it is."""
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    report: Report
+    shown: frozenset[str]
+    """tests that the log names, whatever it says of them"""
+    tree: str
+
+
+def _run(executor: Executor, task: Task, patch: str) -> _Run:
+    run, parser = run_tests(executor, task, patch), executor.log_parser(task)
+    shown = frozenset(statuses(run.log, parser)) if run.ended == "complete" else frozenset[str]()
+    return _Run(judge(task, run, parser), shown, run.tree)
+
+
+def _judged(task: Task, base: _Run, after: list[_Run], never: Collection[str]) -> tuple[bool, str]:
+    """Whether the task is sound; why not."""
     for name in task.FAIL_TO_PASS:
-        if base.get(name, False):
-            return f"{name} passes without the patch"
+        if base.report.tests.get(name, False):
+            return False, f"{name} passes without the patch"
     counted = [n for n in (*task.FAIL_TO_PASS, *task.PASS_TO_PASS) if n not in never]
-    for run, tests in enumerate(after, start=1):
+    for number, run in enumerate(after, start=1):
         for name in counted:
-            if not tests.get(name, False):
-                return f"{name} fails with the gold patch, run {run}"
-    return ""
+            if not run.report.tests.get(name, False):
+                return False, _why(name, run, number)
+    return True, ""
+
+
+def _why(name: str, run: _Run, number: int) -> str:
+    """Why the gold patch's run doesn't pass a test: no log, no such test in it, or a failure."""
+    if not run.shown:
+        detail = run.report.detail or "its log names no test"
+        return f"{name} isn't seen to pass with the gold patch, run {number} ({detail})"
+    if name in run.shown:
+        return f"{name} fails with the gold patch, run {number}"
+    near = difflib.get_close_matches(name, sorted(run.shown), n=1)
+    return (
+        f"{name} can't pass: it is none of the {len(run.shown)} tests that run {number} of the "
+        f"gold patch shows{f' (the nearest is {near[0]})' if near else ''}. Correct FAIL_TO_PASS "
+        "or PASS_TO_PASS of its row, or leave the task out"
+    )
 
 
 def _has_path(name: str) -> bool:

@@ -24,12 +24,14 @@ from stages.suites.swe_bench_cl.environments import (
     ensure,
     told_version,
 )
-from stages.suites.swe_bench_cl.executor import Command, HarnessError, marked
-from stages.suites.swe_bench_cl.params import SweBenchClParams
+from stages.suites.swe_bench_cl.executor import Command, marked
+from stages.suites.swe_bench_cl.params import HarnessError, SweBenchClParams
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of
+from stages.suites.swe_bench_cl.room import with_room
 from stages.suites.swe_bench_cl.specs import Spec, spec_of, test_targets
 
-SCRATCH = ".carryover"
+SCRATCH = ".git/carryover"
+"""Within .git: neither Git nor an agent's tools look there."""
 OUTPUT_BYTES = 32 * 1024 * 1024  # sympy's and Django's logs are some megabytes
 FILE_SIZE_MB = 1024
 
@@ -69,6 +71,17 @@ class LocalSession:
     def rebuild(self) -> Command:
         return self.install() if self.spec.compiled else Command(0, "")
 
+    def begin(self) -> None:
+        """Install the project from a repository that is in place; HarnessError where it fails."""
+        (self.workspace / SCRATCH).mkdir()
+        done = self.install()
+        if done.exit_code:
+            raise HarnessError(
+                f"{self.task.instance_id}: `{self.spec.install.format(prefix=PREFIX)}` failed at "
+                f"the base commit: {done.output.strip()[-400:]} Add what is missing to its entry "
+                "in stages/suites/swe_bench_cl/specs.py, or use the container executor."
+            )
+
     def install(self) -> Command:
         """Make the project importable; exit code 0 when there is nothing to do."""
         if not self.spec.install:
@@ -106,20 +119,19 @@ class LocalExecutor:
     def session(self, task: Task) -> Iterator[LocalSession]:
         spec, environment = self.specs(task), self.environment(task)
         mirror = mirror_of(self.params.repositories, task.repo)
-        with open_bound(self._config(), environment) as sandbox, sandbox.workspace() as folder:
+        with (
+            open_bound(self._config(), environment) as sandbox,
+            with_room(sandbox.work),
+            sandbox.workspace() as folder,
+        ):
             tree = check_out(mirror, task, folder)
-            with (folder / ".git/info/exclude").open("a") as exclude:
-                exclude.write(f"/{SCRATCH}/\n")
-            (folder / SCRATCH).mkdir()
             session = LocalSession(sandbox, folder, task, spec, tree)
-            done = session.install()
-            if done.exit_code:
-                raise HarnessError(
-                    f"{task.instance_id}: `{spec.install.format(prefix=PREFIX)}` failed at the "
-                    f"base commit: {done.output.strip()[-400:]} Add what is missing to its entry "
-                    "in stages/suites/swe_bench_cl/specs.py, or use the container executor."
-                )
+            session.begin()
             yield session
+
+    def sandbox(self, task: Task) -> Sandbox:
+        """A sandbox that shows the task's environment; SandboxUnavailable where none works."""
+        return open_bound(self._config(), self.environment(task))
 
     def _config(self) -> SandboxConfig:
         return SandboxConfig(

@@ -1,4 +1,4 @@
-"""What a run on SWE-Bench-CL can be told, and the error that every part of it raises."""
+"""What a run on SWE-Bench-CL can be told, and the errors that its parts raise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from stages.records import UserError
 
 class SweBenchError(UserError):
     """Something about the tasks or the machine that the user can mend; one paragraph."""
+
+
+class HarnessError(RuntimeError):
+    """Something of ours failed, not of the agent's; the message says what and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

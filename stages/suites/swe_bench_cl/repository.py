@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stages.records import Task
 from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.room import remedy
 
 PERSON = ("carryover", "carryover@example.org")
 LEFTOVERS = ("FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "shallow", "objects/info/alternates")
@@ -29,7 +30,15 @@ def mirror_of(folder: str | Path, repo: str) -> Path:
 
 
 def git(repository: Path, *arguments: str, given: str = "", **variables: str) -> str:
-    """What a Git command prints, ``given`` its input; SweBenchError with Git's words on failure.
+    """What a Git command prints, as it stands; ``given`` is its input. Errors as ``git_bytes``."""
+    data = given.encode("utf-8", "surrogateescape")
+    return git_bytes(repository, *arguments, given=data, **variables).decode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def git_bytes(repository: Path, *arguments: str, given: bytes = b"", **variables: str) -> bytes:
+    """The same as bytes; SweBenchError with Git's words on failure.
 
     Neither the user's configuration nor hooks of the repository have a say.
     """
@@ -46,15 +55,14 @@ def git(repository: Path, *arguments: str, given: str = "", **variables: str) ->
         ["git", *fixed, "-C", str(repository), *arguments],
         capture_output=True,
         input=given,
-        text=True,
         env=environment,
-        errors="surrogateescape",
         check=False,
     )
     if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip()[-300:]
+        usual = "Update the mirror (`git remote update`), or make it again (`git clone --mirror`)."
         raise SweBenchError(
-            f"{repository}: `git {' '.join(arguments)}` failed: {done.stderr.strip()[-300:]}. "
-            "Update the mirror (`git remote update`), or make it again with `git clone --mirror`."
+            f"{repository}: `git {' '.join(arguments)}` failed: {words}. {remedy(words, usual)}"
         )
     return done.stdout
 
@@ -79,7 +87,7 @@ def check_out(mirror: Path, task: Task, folder: Path) -> str:
     for key, value in zip(("user.name", "user.email"), PERSON, strict=True):
         git(folder, "config", key, value)
     borrowed = folder / ".git/objects/info/alternates"
-    borrowed.write_text(f"{_objects(mirror)}\n")
+    borrowed.write_text(f"{objects_of(mirror)}\n")
     git(folder, "read-tree", tree)
     git(folder, "checkout-index", "-a", "-f", "-q")
     root = git(folder, "commit-tree", tree, "-m", "Base", **_dated(date)).strip()
@@ -128,7 +136,8 @@ def text_at(mirror: Path, commit: str, path: str) -> str:
     return git(mirror, "show", f"{commit}:{path}")
 
 
-def _objects(mirror: Path) -> Path:
+def objects_of(mirror: Path) -> Path:
+    """The folder of a repository's objects."""
     path = git(mirror, "rev-parse", "--git-path", "objects").strip()
     return (mirror / path).resolve()
 

@@ -67,7 +67,7 @@ def test_published_table(
     published: dict[str, list[Task]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert differences(published) == []
-    main([str(FILE)])
+    main(["table", str(FILE)])
     printed = capsys.readouterr().out
     assert "Every count is as published" in printed
     assert "273" in printed
