@@ -23,6 +23,7 @@ def load_weights(model: ModelParams, folder: Path) -> Any:
 
     if model.device != "cpu":
         available_bytes(model.device)
+    require_known_architecture(folder)
     require_memory(model, folder)
     placed = model.device != "cpu" or model.quantisation != "none"
     options: dict[str, Any] = {}
@@ -53,6 +54,7 @@ def read_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    require_known_architecture(folder)
     if (folder / "tokenizer_check.json").exists() or _class_of(folder) in PLAIN:
         return PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer: Any = AutoTokenizer.from_pretrained(
@@ -61,6 +63,19 @@ def read_tokenizer(folder: Path) -> Any:
     if (folder / "tokenizer.json").exists() and not _agrees(tokenizer, folder):
         return PreTrainedTokenizerFast.from_pretrained(folder)
     return tokenizer
+
+
+def require_known_architecture(folder: Path) -> None:
+    """Raise ParamsError when transformers itself doesn't know the checkpoint's model type."""
+    from transformers import CONFIG_MAPPING
+
+    config = read_json(folder / "config.json")
+    if "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING:
+        raise ParamsError(
+            f"{folder}: its architecture {config.get('model_type')!r} is code that comes with it, "
+            "and code of a checkpoint is never run here. Take a model whose type transformers "
+            "knows."
+        )
 
 
 def require_template(tokenizer: Any, folder: Path) -> None:

@@ -58,6 +58,17 @@ def is_quantised(model: Any) -> bool:
     )
 
 
+def compute_dtype(model: Any) -> Any:
+    """The type a quantised base computes in when that isn't float32, else None.
+
+    Prepared for training its stream is float32, so its products must be asked for in this type.
+    """
+    import torch
+
+    narrow = (torch.bfloat16, torch.float16)
+    return model.config.dtype if is_quantised(model) and model.config.dtype in narrow else None
+
+
 @contextlib.contextmanager
 def prepared_for_training(model: Any) -> Iterator[None]:
     """Inside it a quantised base is as peft's ``prepare_model_for_kbit_training`` makes it.

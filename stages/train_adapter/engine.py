@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from stages.checkpoints.quantised import compute_dtype
 from stages.train_adapter.batches import MicroBatch
 
 
@@ -42,6 +43,7 @@ class PeftEngine:
 
     def __init__(self, wrapped: Any) -> None:
         self.model = wrapped
+        self.mixed = compute_dtype(wrapped.get_base_model())
         self.device = next(wrapped.parameters()).device
         inner = wrapped.get_base_model()
         self.keeps = "logits_to_keep" in inspect.signature(inner.forward).parameters
@@ -60,9 +62,10 @@ class PeftEngine:
         kept, place = torch.unique(column, return_inverse=True)
         extra = {"logits_to_keep": kept} if self.keeps else {}
         attention = torch.arange(width, device=self.device)[None] < batch.lengths[:, None]  # B, S
-        logits = self.model(
-            input_ids=batch.ids, attention_mask=attention.long(), use_cache=False, **extra
-        ).logits  # B, K, V
+        with torch.autocast(self.device.type, self.mixed, enabled=self.mixed is not None):
+            logits = self.model(
+                input_ids=batch.ids, attention_mask=attention.long(), use_cache=False, **extra
+            ).logits  # B, K, V
         return logits[batch.row, place if self.keeps else column].float()
 
     @contextlib.contextmanager
