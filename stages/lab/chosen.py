@@ -16,9 +16,7 @@ from stages.params import (
     ParamsError,
     SuiteParams,
     organism_fingerprint,
-    values_of,
 )
-from stages.records import canonical_json, sha256_text
 
 SUITE_ROOMS = {"microrepo": "suites.microrepo"}
 """By kind, where the code of a suite with repositories stands."""
@@ -72,8 +70,12 @@ def load_tokenizer(model: ModelParams) -> Any:
 
 
 def base_sha256(model: ModelParams) -> str:
-    """What identifies the base model: the organism's bytes, or the model's own settings."""
-    return organism_fingerprint(model) or sha256_text(canonical_json(values_of(model)))
+    """What identifies the base model: the organism's bytes, or another's settings and contents."""
+    if organism := organism_fingerprint(model):
+        return organism
+    from stages.checkpoints.identity import checkpoint_sha256
+
+    return checkpoint_sha256(model)
 
 
 def workers(model: ModelParams) -> int:
