@@ -65,12 +65,11 @@ def _positions_of_returns(text: str) -> list[int]:
 
 
 def _locate(text: str, find: str, replace: str, fuzzy_ratio: float) -> Span:
-    count = text.count(find)
-    if count == 1:
-        start = text.index(find)
-        return Span(start, start + len(find), replace)
-    if count > 1:
-        raise MatchError(f"ambiguous: {count} matches")
+    starts = _starts(text, find)
+    if len(starts) == 1:
+        return Span(starts[0], starts[0] + len(find), replace)
+    if starts:
+        raise MatchError(f"ambiguous: {len(starts)} matches")
     lines, wanted = text.split("\n"), find.split("\n")
     hits = _whitespace_hits(lines, wanted)
     if not hits and fuzzy_ratio > 0:
@@ -83,6 +82,16 @@ def _locate(text: str, find: str, replace: str, fuzzy_ratio: float) -> Span:
     start = sum(len(line) + 1 for line in lines[:first])
     end = start + len("\n".join(lines[first : last + 1]))
     return Span(start, end, _reindent(replace, _lead(wanted), _lead(lines[first : last + 1])))
+
+
+def _starts(text: str, find: str) -> list[int]:
+    """Every place where ``find`` begins; those that overlap count, each could be meant."""
+    starts: list[int] = []
+    at = text.find(find)
+    while at >= 0:
+        starts.append(at)
+        at = text.find(find, at + 1)
+    return starts
 
 
 def _whitespace_hits(lines: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:

@@ -109,6 +109,12 @@ def test_edit_ignores_white_space_and_reindents(workspace: Path) -> None:
     assert "    if entries:\n        return 0\n\n" in (workspace / "ledger.py").read_text()
 
 
+def test_places_that_overlap_are_ambiguous(workspace: Path) -> None:
+    (workspace / "rule.py").write_text("x = 1\n\n\n\ny = 2\n")
+    assert edit("rule.py", "\n\n\n", "\n", workspace).text == "ambiguous: 2 matches"
+    assert (workspace / "rule.py").read_text() == "x = 1\n\n\n\ny = 2\n"
+
+
 def test_edit_fuzzy_above_the_ratio_only(workspace: Path) -> None:
     find = "    return totals(entries) / len(entries)"
     assert edit("ledger.py", find, "    return 1", workspace, fuzzy_ratio=0.0).text == "no match"
