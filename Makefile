@@ -21,12 +21,13 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
     2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help install sandbox repro test lint bench selfcheck organism lock clean
+.PHONY: help plan install sandbox repro test lint bench selfcheck organism lock clean
 
 help:
 	@echo "make repro      install, run the pilot p1, print its table"
 	@echo "make test       lint and all tests"
 	@echo "make lint       ruff and basedpyright"
+	@echo "make plan       what an experiment would run, take and cost: make plan EXPERIMENT=p1 MODEL=..."
 	@echo "make bench      the benchmarks, each a ratio against a named peer"
 	@echo "make selfcheck  HumanEval, MBPP and MATH: their reference solutions through our graders"
 	@echo "make organism   rebuild the embedded model from scratch, then its experiment"
@@ -67,6 +68,10 @@ lint: install
 
 test: lint
 	$(PY) -m pytest
+
+EXPERIMENT ?= p1
+plan: install
+	$(PY) -m stages.plan $(EXPERIMENT) $(if $(MODEL),--model $(MODEL)) $(if $(SUITE),--suite $(SUITE))
 
 bench: install sandbox $(VENV)/.bench
 	$(PY) -m benchmarks
