@@ -90,7 +90,7 @@ def make_optimizer(parameters: list[nn.Parameter], settings: TrainSettings) -> A
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **values, fused=True)
     try:
-        from bitsandbytes.optim.adamw import AdamW8bit
+        from bitsandbytes.optim.adamw import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise TrainingError(
             "optimizer adamw_8bit needs bitsandbytes, which isn't installed. Run `pip install -r "

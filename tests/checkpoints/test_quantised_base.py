@@ -111,7 +111,7 @@ def distance(found, expected):
 
 def written_out(model, entry):
     """A plain model whose weights are the 4-bit ones."""
-    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.functional import dequantize_4bit  # pyright: ignore[reportMissingImports]
 
     plain, _ = load_base(entry)
     for name, module in model.named_modules():
