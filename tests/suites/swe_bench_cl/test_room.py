@@ -60,6 +60,7 @@ def test_what_programs_say() -> None:
 def test_a_full_disk_is_never_taken_for_a_failing_test(
     executor: LocalExecutor, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("swebench", reason="the swebench package isn't installed")
     left = shrinking(9999, 3)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda folder: next(left))
