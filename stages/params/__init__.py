@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from stages.params.load import experiment_of, guard_of, load_params, model_of, suite_of
+from stages.params.load import (
+    experiment_of,
+    guard_of,
+    load_params,
+    model_of,
+    suite_of,
+    teacher_model,
+)
 from stages.params.registration import organism_fingerprint, register, registration_hash, status
 from stages.params.schema import (
     AgentParams,
@@ -21,6 +28,7 @@ from stages.params.schema import (
     ServerParams,
     SuiteParams,
     Synthesis,
+    TeacherParams,
     Train,
 )
 from stages.params.strict import ParamsError, build
@@ -44,6 +52,7 @@ __all__ = [
     "ServerParams",
     "SuiteParams",
     "Synthesis",
+    "TeacherParams",
     "Train",
     "build",
     "experiment_of",
@@ -55,5 +64,6 @@ __all__ = [
     "registration_hash",
     "status",
     "suite_of",
+    "teacher_model",
     "values_of",
 ]
