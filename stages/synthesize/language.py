@@ -21,6 +21,7 @@ from stages.synthesize.teacher import Teacher, Written, make_example
 
 PROMPTS = Path(__file__).with_name("prompts")
 NO_FAILURE = "no failed attempt"
+TOO_LONG = "session longer than the teacher's context"
 NEED_FAILURE = ("C", "D")
 """Formats that contrast what worked with what was tried and failed."""
 REJECTED = '- "rejected" is never the same as "answer".\n'
@@ -76,6 +77,8 @@ class LanguageTeacher:
         if not _teaches(format_name, attempts):
             return Written((), (NO_FAILURE,))
         said = self._said[format_name, task.instance_id]
+        if said.finish == "length" and not said.output_tokens:
+            return Written((), (TOO_LONG,))
         pairs, missing = read_answer(format_name, said.text, said.finish, attempts)
         examples: list[Example] = [
             make_example(

@@ -375,6 +375,18 @@ def test_refusals_garbage_and_leaks_are_counted(run, lab, sessions) -> None:
     assert counts["kept"] == counts["written"] - 1 == 2 * (len(sessions) - 3)
 
 
+def test_a_session_without_room_in_the_context_is_counted(run) -> None:
+    class Narrow(Scripted):
+        def complete(self, requests: Sequence[Request]) -> list[Completion]:
+            full = Completion("", 9_000, 0, 0, 0.0, "length")
+            done = super().complete(requests)
+            return [full if n == 0 and self.asked == 8 else d for n, d in enumerate(done)]
+
+    manifest = read_json(run(Narrow(good)) / "manifest.json")
+    missing = manifest["formats"]["A"]["missing"]  # the second four requests begin there
+    assert missing == {"session longer than the teacher's context": 1}
+
+
 def test_the_teacher_never_reads_a_test_task(run, lab) -> None:
     forbidden = [task.problem_statement for task in lab.suite.tasks(WORLD)[TASKS // 2 :]]
     prompts: list[str] = []
