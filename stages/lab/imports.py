@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.records import canonical_json, sha256_file, sha256_text
 
 ROOT = Path(__file__).resolve().parents[2]
-UNCOUNTED = ("params", "lab.chosen", "suites.guards")
+UNCOUNTED = ("params", "lab.chosen", "suites.guards", "synthesize.chosen")
 """Rooms that only read values, which keys hold, or choose by them: what they chose is counted."""
 _MODULE = re.compile(r"stages(\.\w+)+")
 

@@ -9,6 +9,7 @@ from stages.params.load import (
     model_of,
     named_model,
     suite_of,
+    teacher_model,
 )
 from stages.params.registration import organism_fingerprint, register, registration_hash, status
 from stages.params.schema import (
@@ -29,6 +30,7 @@ from stages.params.schema import (
     ServerParams,
     SuiteParams,
     Synthesis,
+    TeacherParams,
     Train,
 )
 from stages.params.strict import ParamsError, build
@@ -53,6 +55,7 @@ __all__ = [
     "ServerParams",
     "SuiteParams",
     "Synthesis",
+    "TeacherParams",
     "Train",
     "build",
     "experiment_of",
@@ -65,5 +68,6 @@ __all__ = [
     "registration_hash",
     "status",
     "suite_of",
+    "teacher_model",
     "values_of",
 ]

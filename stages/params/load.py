@@ -28,6 +28,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         model_of(params, experiment, at)
         suite_of(params, experiment, at)
         guard_of(params, experiment, at)
+        teacher_model(params, experiment, at)
     return params
 
 
@@ -60,6 +61,16 @@ def guard_of(
     if experiment.guard is None:
         return None
     return _look_up(params.suites, experiment.guard, f"{where}.guard")
+
+
+def teacher_model(
+    params: Params, experiment: Experiment, where: str = "experiment"
+) -> ModelParams | None:
+    """The language model that writes the training examples, or None for the rules."""
+    teacher = experiment.synthesis.teacher
+    if teacher is None:
+        return None
+    return named_model(params, teacher.model, f"{where}.synthesis.teacher.model")
 
 
 def _refuse_aliases(block: Any, where: str, seen: dict[int, str]) -> None:

@@ -10,7 +10,7 @@ import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.params.load import experiment_of, guard_of, model_of, suite_of
+from stages.params.load import experiment_of, guard_of, model_of, suite_of, teacher_model
 from stages.params.schema import ModelParams, Params
 from stages.params.strict import ParamsError
 from stages.params.values import values_of
@@ -37,6 +37,9 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
         "agent": values_of(params.agent),
         "organism": organism_sha,
     }
+    teacher = teacher_model(params, experiment)
+    if teacher is not None:  # absent for the rules, as before there were other teachers
+        blocks["teacher"] = values_of(teacher)
     return sha256_text(canonical_json(blocks))
 
 

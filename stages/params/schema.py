@@ -223,6 +223,28 @@ class Collect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeacherParams:
+    """A language model that writes the examples of formats A to E."""
+
+    model: str
+    """name under `models`; in process or behind a server"""
+    temperature: float
+    """sampling temperature; 0 is greedy"""
+    seed: int
+    """seed of the sampling; another one asks anew"""
+    max_new_tokens: int
+    """most tokens of one answer"""
+    observation_characters: int
+    """most of one observation or merged fix that the teacher is shown, characters"""
+    budget_tokens: int | None
+    """most tokens, read and written, of all its answers in `cache`; null for no limit"""
+    budget_usd: float | None
+    """most to spend on them at the server's prices, USD; null for no limit"""
+    cache: str = "data/teacher"
+    """folder that keeps every answer, shared by experiments; delete it and all is asked again"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Synthesis:
     """Trajectories to training examples."""
 
@@ -234,6 +256,8 @@ class Synthesis:
     """training tokens per format, the same for all"""
     pairs_per_session: int
     """most examples from one session and format"""
+    teacher: TeacherParams | None = later(None)
+    """language model that writes formats A to E; null: the suite's own rules, exact and free"""
 
 
 @dataclass(frozen=True, kw_only=True)

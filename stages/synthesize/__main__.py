@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.lab.budget import match_tokens, training_tokens
+from stages.lab.budget import BudgetError, match_tokens, training_tokens
 from stages.lab.cells import Cells
 from stages.lab.chosen import load_tokenizer
 from stages.lab.context import Lab, run_main
@@ -23,13 +23,15 @@ from stages.records import (
     write_json,
     write_jsonl,
 )
+from stages.synthesize.chosen import open_teacher, teacher_key, teacher_rooms
 from stages.synthesize.filters import keep_sound
-from stages.synthesize.rules import RuleTeacher
 from stages.synthesize.teacher import Teacher
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/synthetic"), "synthesize", *lab.rooms)
+    rooms = ("synthesize.__main__", *teacher_rooms(lab), *lab.rooms)
+    cells = Cells(lab.folder("data/synthetic"), *rooms)
+    teacher = open_teacher(lab)
     tokenizer = load_tokenizer(lab.model)
     for world in lab.all_worlds:
         for split in lab.experiment.splits:
@@ -41,20 +43,22 @@ def work(lab: Lab) -> None:
                 values_of(lab.model),
                 values_of(lab.params.agent),
                 values_of(lab.params.sandbox),
+                *teacher_key(lab),
             ]
             name = f"{world}/{split}"
 
             def make(folder: Path, world: str = world, split: str = split) -> None:
-                _write(lab, tokenizer, world, split, folder)
+                _write(lab, teacher, tokenizer, world, split, folder)
 
             cells.job(name, key, "", make)()
     cells.sweep()
 
 
-def _write(lab: Lab, tokenizer: Any, world: str, split: str, folder: Path) -> None:
+def _write(
+    lab: Lab, teacher: Teacher, tokenizer: Any, world: str, split: str, folder: Path
+) -> None:
     half = read_split(lab, world, split)
     sessions = read_sessions(lab, world, half.train)
-    teacher: Teacher = RuleTeacher()
     teacher.prepare(lab, sessions)
     settings = lab.experiment.synthesis
     counts: dict[str, Any] = {}
@@ -77,6 +81,8 @@ def _write(lab: Lab, tokenizer: Any, world: str, split: str, folder: Path) -> No
             "kept": len(kept),
             "different_texts": len({_text(example) for example in kept}),
         }
+        if not kept:
+            raise BudgetError(_nothing(name, world, split, counts[name]))
     chosen = match_tokens(sound, settings.tokens, lambda e: training_tokens(tokenizer, e))
     for name, examples in chosen.items():
         counts[name]["tokens"] = sum(training_tokens(tokenizer, e) for e in examples)
@@ -88,7 +94,18 @@ def _write(lab: Lab, tokenizer: Any, world: str, split: str, folder: Path) -> No
         "trajectories": sum(len(attempts) for _, attempts in sessions),
         "formats": counts,
     }
+    if cost := teacher.cost():
+        manifest["teacher"] = cost
     write_json(folder / "manifest.json", manifest)
+
+
+def _nothing(name: str, world: str, split: str, counts: dict[str, Any]) -> str:
+    return (
+        f"{world}, split {split}, format {name}: no example is fit to train on (written: "
+        f"{counts['written']}; missing: {counts['missing']}; dropped: {counts['dropped']}). Mend "
+        "what the reasons name (collect more attempts, take another teacher), or leave the format "
+        "out of the registration."
+    )
 
 
 def _text(example: Example) -> str:

@@ -7,6 +7,7 @@ under which command it was tested, and what the agent itself had tried there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from stages.agent.actions import Action
 from stages.agent.scripted import ScriptedModel
@@ -40,6 +41,10 @@ class RuleTeacher:
         self._corrected = {
             str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED
         }
+
+    def cost(self) -> dict[str, Any]:
+        """Rules cost nothing."""
+        return {}
 
     def write(self, format_name: str, task: Task, attempts: Sequence[Trajectory]) -> Written:
         if format_name == "T":

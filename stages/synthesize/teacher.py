@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from stages.lab.context import Lab
 from stages.records import Example, Task, Trajectory, canonical_json, sha256_text
@@ -35,7 +35,11 @@ class Teacher(Protocol):
         ...
 
     def prepare(self, lab: Lab, sessions: Sequence[tuple[Task, Sequence[Trajectory]]]) -> None:
-        """Called once before writing, with every session."""
+        """Called once before writing, with every session of a half."""
+        ...
+
+    def cost(self) -> dict[str, Any]:
+        """What writing took since ``prepare``, for the manifest; nothing where it was free."""
         ...
 
 

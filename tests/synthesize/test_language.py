@@ -1,0 +1,464 @@
+"""A language model as the teacher: scripted ones that answer well, refuse, garble, leak and die."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.agent.model import Completion, Request
+from stages.lab.budget import BudgetError
+from stages.lab.imports import UNCOUNTED, ImportGraph
+from stages.params import ParamsError, ServerParams, TeacherParams, load_params, registration_hash
+from stages.records import (
+    Example,
+    RecordError,
+    Trajectory,
+    read_json,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+)
+from stages.synthesize import __main__ as stage
+from stages.synthesize import chosen
+from stages.synthesize.answers import Answers, Limits, TeacherError
+from stages.synthesize.parse import read_answer
+from tests.synthesize.conftest import TASKS, WORLD
+
+ROOT = Path(__file__).resolve().parents[2]
+TEACHER = TeacherParams(
+    model="teacher",
+    temperature=0.5,
+    seed=0,
+    max_new_tokens=200,
+    observation_characters=300,
+    budget_tokens=None,
+    budget_usd=None,
+)
+
+
+class Scripted:
+    """Answers each request by a function and counts them; may die after so many."""
+
+    def __init__(self, say: Callable[[Request], str], dies_after: int = 10**9) -> None:
+        self.say, self.left, self.asked = say, dies_after, 0
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        if self.left < len(requests):
+            raise KeyboardInterrupt
+        self.left -= len(requests)
+        self.asked += len(requests)
+        return [Completion(self.say(r), 100, 0, 20, 0.0, "stop") for r in requests]
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    """A sound example of formats A, B, D and E, with some fields changed; None leaves one out."""
+    sound = {"question": "how", "answer": "so", "skill": "s", "attempt": 0, "step": 0}
+    return {k: v for k, v in (sound | changed).items() if v is not None}
+
+
+def answer(*rows: Any) -> str:
+    return json.dumps({"examples": rows})
+
+
+def good(request: Request) -> str:
+    """Two short examples; C's with what was rejected."""
+    name, instance = request.key  # type: ignore[misc]
+    more = {"rejected": "not so"} if name == "C" else {}
+    return answer(*(row(question=f"how {n} {instance}", step=n, **more) for n in range(2)))
+
+
+SESSION = (
+    Trajectory((), {"instance_id": "t", "steps": [{}, {}, {}]}),
+    Trajectory((), {"instance_id": "t", "steps": [{}]}),
+)
+
+
+def read(text: str, name: str = "A", finish: str = "stop") -> tuple[list[tuple[int, int]], Any]:
+    pairs, missing = read_answer(name, text, finish, SESSION)
+    return [(SESSION.index(pair.source), pair.step) for pair in pairs], missing
+
+
+def test_a_sound_answer_points_at_attempt_and_step() -> None:
+    both = answer(row(step=2), row(attempt=1))
+    assert read(both) == ([(0, 2), (1, 0)], [])
+    assert read(f"```json\n{both}\n```") == read(both)
+    assert read(f"<think>\n{{\n</think>\n{both}") == read(both)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"refusal": "no"}', "refused"),
+        ("I\u2019m sorry, but I can't help with that.", "refused"),
+        ("Sure! Here you go: {}", "not JSON"),
+        (answer(row())[:-1], "not JSON"),
+        (f"{answer(row())} Enjoy!", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"examples": [], "examples": []}', "not JSON"),
+        ('{"examples": NaN}', "not JSON"),
+        ("__import__('os').getcwd()", "not JSON"),
+        ("", "not JSON"),
+        ("[]", "wrong fields"),
+        ('{"pairs": []}', "wrong fields"),
+        ('{"examples": {}}', "wrong fields"),
+        ('{"examples": []}', "nothing to teach"),
+        (answer("how"), "wrong fields"),
+        (answer(row(skill=None)), "wrong fields"),
+        (answer(row(note="x")), "wrong fields"),
+        (answer(row(rejected="x")), "wrong fields"),
+        (answer(row(answer=7)), "wrong fields"),
+        (answer(row(step="0")), "wrong fields"),
+        (answer(row(step=True)), "wrong fields"),
+        (answer(row(answer=" \n")), "empty text"),
+        (answer(row(step=3)), "no such step"),
+        (answer(row(step=-1)), "no such step"),
+        (answer(row(attempt=1, step=1)), "no such step"),
+        (answer(row(attempt=2)), "no such step"),
+    ],
+)
+def test_what_is_no_example_is_named(text: str, reason: str) -> None:
+    assert read(text) == ([], [reason])
+
+
+def test_a_cut_answer_is_told_from_garbage() -> None:
+    assert read(answer(row())[:30], finish="length") == ([], ["cut off"])
+
+
+def test_one_bad_example_leaves_the_others() -> None:
+    assert read(answer(row(), row(step=9), row(step=1))) == ([(0, 0), (0, 1)], ["no such step"])
+
+
+def test_a_preference_needs_an_answer_to_reject() -> None:
+    assert read(answer(row(rejected="no")), "C") == ([(0, 0)], [])
+    assert read(answer(row()), "C") == ([], ["wrong fields"])
+    assert read(answer(row(rejected=" so ")), "C") == ([], ["rejected equals answer"])
+
+
+def requests(count: int) -> list[Request]:
+    return [Request(({"role": "user", "content": str(n)},), key=n) for n in range(count)]
+
+
+def answers(folder: Path, model: Any, at_once: int = 2, **limits: Any) -> Answers:
+    def cost(read: int, cached: int, written: int) -> float:
+        return (read + 10 * written) / 1000
+
+    return Answers(folder, "scripted", lambda: model, Limits(**limits), cost, at_once)
+
+
+def echo(request: Request) -> str:
+    return f"said {request.messages[0]['content']}"
+
+
+def test_what_is_kept_is_not_asked_again(tmp_path: Path) -> None:
+    first = Scripted(echo)
+    said = answers(tmp_path, first).ask(requests(5))
+    assert [a.text for a in said] == [f"said {n}" for n in range(5)] and first.asked == 5
+    again = answers(tmp_path, None)  # a model that is opened would fail
+    assert again.ask(requests(5)) == said
+    assert again.cost(said) == {
+        "answers": 5,
+        "input_tokens": 500,
+        "cached_tokens": 0,
+        "output_tokens": 100,
+        "usd": 1.5,
+    }
+
+
+def test_other_settings_prompts_and_models_are_asked_anew(tmp_path: Path) -> None:
+    (request,) = requests(1)
+    answers(tmp_path, Scripted(echo)).ask([request])
+    other = Scripted(echo)
+    changes: list[dict[str, Any]] = [{"temperature": 1.0}, {"seed": 1}, {"max_new_tokens": 9}]
+    for changed in changes:
+        answers(tmp_path, other).ask([dataclasses.replace(request, **changed)])
+    assert other.asked == 3
+    stranger = Answers(tmp_path, "else", lambda: other, Limits(), lambda *_: 0.0, 1)
+    stranger.ask([request])
+    assert other.asked == 4
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        answers(tmp_path, Scripted(echo, dies_after=4)).ask(requests(7))
+    rest = Scripted(echo)
+    said = answers(tmp_path, rest).ask(requests(7))
+    assert [a.text for a in said] == [f"said {n}" for n in range(7)] and rest.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [({"tokens": 200}, "240 tokens are spent"), ({"usd": 0.6}, "0.6 USD are spent")],
+)
+def test_a_budget_that_runs_out_keeps_what_was_paid(tmp_path: Path, limits: Any, told: str) -> None:
+    poor = Scripted(echo)
+    with pytest.raises(TeacherError, match=f"{told}.*3 requests are still.*raise the budget"):
+        answers(tmp_path, poor, **limits).ask(requests(5))
+    with pytest.raises(TeacherError, match=told):  # a rerun is bound by the same budget
+        answers(tmp_path, poor, **limits).ask(requests(5))
+    assert poor.asked == 2
+    answers(tmp_path, poor, tokens=10_000).ask(requests(5))
+    assert poor.asked == 5
+    answers(tmp_path, None, **limits).ask(requests(5))  # what is paid needs no budget
+
+
+def test_an_unanswered_request_is_an_error_and_the_rest_is_kept(tmp_path: Path) -> None:
+    class Flaky(Scripted):
+        def complete(self, requests: Sequence[Request]) -> list[Completion]:
+            done = super().complete(requests)
+            return [
+                dataclasses.replace(d, error="503 busy") if r.key == 1 else d
+                for r, d in zip(requests, done, strict=True)
+            ]
+
+    with pytest.raises(TeacherError, match=r"1 of 5 .*503 busy.*missing ones only"):
+        answers(tmp_path, Flaky(echo)).ask(requests(5))
+    rest = Scripted(echo)
+    answers(tmp_path, rest).ask(requests(5))
+    assert rest.asked == 1
+
+
+def test_answers_come_from_a_stream_where_the_model_has_one(tmp_path: Path) -> None:
+    class Streaming(Scripted):
+        def stream(self) -> Any:
+            return self
+
+        def submit(self, requests: Sequence[tuple[int, Request]]) -> None:
+            self.queue = list(requests)
+
+        def poll(self) -> list[tuple[int, Completion]]:
+            number, request = self.queue.pop()
+            return [(number, self.complete([request])[0])]
+
+        def forget(self, key: Any) -> None:
+            del key
+
+    with pytest.raises(KeyboardInterrupt):
+        answers(tmp_path, Streaming(echo, dies_after=3), at_once=5).ask(requests(5))
+    rest = Streaming(echo)
+    said = answers(tmp_path, rest, at_once=5).ask(requests(5))
+    assert [a.text for a in said] == [f"said {n}" for n in range(5)] and rest.asked == 2
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"asked": {}}'])
+def test_a_damaged_answer_is_named_not_paid_again(tmp_path: Path, text: str) -> None:
+    kept = answers(tmp_path, Scripted(echo))
+    kept.ask(requests(1))
+    (path,) = kept.folder.glob("*.json")
+    path.write_text(text)
+    with pytest.raises(RecordError, match=f"{path.name}.*(delete|Restore)"):
+        answers(tmp_path, None).ask(requests(1))
+
+
+def test_the_answer_to_another_request_is_refused(tmp_path: Path) -> None:
+    kept = answers(tmp_path, Scripted(echo))
+    kept.ask(requests(2))
+    one, two = sorted(kept.folder.glob("*.json"))
+    one.write_bytes(two.read_bytes())
+    with pytest.raises(RecordError, match="another request"):
+        answers(tmp_path, None).ask(requests(2))
+
+
+def taught(lab: Any, **changed: Any) -> Any:
+    """The small lab with a language model on a server as its teacher, and one world and split."""
+    server = ServerParams(
+        url="http://localhost:1/v1",
+        kind="openai",
+        model="wise",
+        concurrency=4,
+        input_per_million=1.0,
+        output_per_million=10.0,
+    )
+    models = {**lab.params.models, "teacher": dataclasses.replace(lab.model, server=server)}
+    synthesis = dataclasses.replace(
+        lab.experiment.synthesis, teacher=dataclasses.replace(TEACHER, **changed)
+    )
+    evaluate = dataclasses.replace(lab.experiment.evaluate, conditions=("base", "skill"))
+    experiment = dataclasses.replace(
+        lab.experiment, synthesis=synthesis, evaluate=evaluate, worlds=(WORLD,), splits=("A",)
+    )
+    params = dataclasses.replace(lab.params, models=models)
+    return dataclasses.replace(lab, params=params, experiment=experiment)
+
+
+@pytest.fixture
+def run(lab, sessions, tokenizer, tmp_path, monkeypatch):
+    """The whole stage with a scripted teacher, in an empty folder with the earlier stages' files;
+    gives the folder of the one cell."""
+    monkeypatch.chdir(tmp_path)
+    tasks = lab.suite.tasks(WORLD)
+    ids = [task.instance_id for task in tasks]
+    splits = Path("data/splits/p1")
+    write_jsonl(splits / f"tasks-{WORLD}.jsonl", tasks)
+    half = {"A": {"train": ids[: TASKS // 2], "test": ids[TASKS // 2 :]}}
+    write_json(splits / "splits.json", {WORLD: half})
+    records = [t for _, attempts in sessions for t in attempts]
+    write_jsonl(Path(f"data/trajectories/p1/{WORLD}.jsonl"), records)
+    monkeypatch.setattr(stage, "load_tokenizer", lambda _: tokenizer)
+
+    def work(model: Any, **changed: Any) -> Path:
+        monkeypatch.setattr(chosen, "_open_model", lambda _: model)
+        stage.work(taught(lab, **changed))
+        return Path(f"data/synthetic/p1/{WORLD}/A")
+
+    return work
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_the_stage_writes_what_a_good_teacher_says(run, sessions) -> None:
+    model = Scripted(good)
+    folder = run(model)
+    by_id = {t.trajectory_id: t for _, attempts in sessions for t in attempts}
+    manifest = read_json(folder / "manifest.json")
+    for name in "ABCDE":
+        made = read_jsonl(folder / f"{name}.jsonl", Example)
+        assert manifest["formats"][name]["written"] == 2 * len(sessions)
+        for example in made:
+            source = by_id[example.trajectory_id]
+            assert source.info["instance_id"] == example.instance_id
+            assert 0 <= example.step < len(source.info["steps"])
+            assert bool(example.rejected) == (name == "C")
+            assert example.prompt[0] == {"role": "system", "content": f"repo {WORLD}"}
+    actions = read_jsonl(folder / "T.jsonl", Example)
+    assert {e.completion for e in actions} == {"submit"}
+    count = 5 * len(sessions)
+    assert manifest["teacher"] == {
+        "answers": count,
+        "input_tokens": 100 * count,
+        "cached_tokens": 0,
+        "output_tokens": 20 * count,
+        "usd": round(count * 300 / 1e6, 6),
+    }
+    assert model.asked == count
+
+
+def test_a_rerun_costs_nothing_and_gives_the_same_bytes(run) -> None:
+    folder = run(Scripted(good))
+    first = contents(folder)
+    for path in folder.parent.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    assert contents(run(None)) == first
+
+
+def test_a_killed_stage_ends_with_the_same_bytes(run, tmp_path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Scripted(good, dies_after=9))
+    rest = Scripted(good)
+    cut = contents(run(rest))
+    assert rest.asked == 5 * TASKS // 2 - 8
+    assert cut == contents(run(Scripted(good), cache=str(tmp_path / "fresh")))
+
+
+def test_refusals_garbage_and_leaks_are_counted(run, lab, sessions) -> None:
+    tested = lab.suite.tasks(WORLD)[-1].problem_statement
+    trained = [task.instance_id for task, _ in sessions]
+
+    def mixed(request: Request) -> str:
+        name, instance = request.key  # type: ignore[misc]
+        if name == "A" and instance in trained[:3]:
+            said = ("I'm sorry, I can't.", "lorem ipsum", answer(row(answer=f"see: {tested}")))
+            return said[trained.index(instance)]
+        return good(request)
+
+    manifest = read_json(run(Scripted(mixed)) / "manifest.json")
+    counts = manifest["formats"]["A"]
+    assert counts["missing"] == {"refused": 1, "not JSON": 1}
+    assert counts["dropped"] == {"leaking": 1}
+    assert counts["kept"] == counts["written"] - 1 == 2 * (len(sessions) - 3)
+
+
+def test_a_session_without_room_in_the_context_is_counted(run) -> None:
+    class Narrow(Scripted):
+        def complete(self, requests: Sequence[Request]) -> list[Completion]:
+            full = Completion("", 9_000, 0, 0, 0.0, "length")
+            done = super().complete(requests)
+            return [full if n == 0 and self.asked == 8 else d for n, d in enumerate(done)]
+
+    manifest = read_json(run(Narrow(good)) / "manifest.json")
+    missing = manifest["formats"]["A"]["missing"]  # the second four requests begin there
+    assert missing == {"session longer than the teacher's context": 1}
+
+
+def test_the_teacher_never_reads_a_test_task(run, lab) -> None:
+    forbidden = [task.problem_statement for task in lab.suite.tasks(WORLD)[TASKS // 2 :]]
+    prompts: list[str] = []
+
+    def note(request: Request) -> str:
+        prompts.extend(message["content"] for message in request.messages)
+        return good(request)
+
+    run(Scripted(note))
+    assert prompts and not any(text in prompt for text in forbidden for prompt in prompts)
+
+
+def test_a_teacher_that_refuses_everything_stops_the_stage_with_its_reasons(run) -> None:
+    with pytest.raises(BudgetError, match=r"format A: no example.*'refused': 6"):
+        run(Scripted(lambda _: '{"refusal": "no"}'))
+
+
+def test_a_budget_stops_the_stage_and_a_larger_one_continues(run) -> None:
+    with pytest.raises(TeacherError, match="budget_tokens"):
+        run(Scripted(good), budget_tokens=1_000)
+    rest = Scripted(good)
+    run(rest, budget_tokens=100_000)
+    assert rest.asked == 5 * TASKS // 2 - 12
+
+
+def test_prices_and_waits_are_no_part_of_a_models_identity(lab) -> None:
+    model = taught(lab).params.models["teacher"]
+    cheap = dataclasses.replace(model.server, input_per_million=0.0, timeout_s=1.0)
+    other = dataclasses.replace(model.server, model="wiser")
+    assert chosen.identity(dataclasses.replace(model, server=cheap)) == chosen.identity(model)
+    assert chosen.identity(dataclasses.replace(model, server=other)) != chosen.identity(model)
+
+
+def test_cells_count_the_chosen_teachers_code_alone(lab) -> None:
+    graph = ImportGraph(ROOT)
+
+    def code(opened: Any) -> set[str]:
+        rooms = ("synthesize.__main__", *chosen.teacher_rooms(opened))
+        return set().union(*(graph.reached(room, UNCOUNTED) for room in rooms))
+
+    language = {f"stages.synthesize.{name}" for name in ("language", "answers", "parse")}
+    assert not language & code(lab) and "stages.synthesize.rules" in code(lab)
+    assert language <= code(taught(lab)) and "stages.lab.served" in code(taught(lab))
+
+
+def test_a_registration_counts_the_teacher_and_its_model(lab) -> None:
+    params = load_params(ROOT / "params.yaml")
+    hashes = {registration_hash(params, "p1", "organism")}
+    opened = taught(lab)
+    for server in ("wise", "wiser"):
+        model = opened.params.models["teacher"]
+        model = dataclasses.replace(model, server=dataclasses.replace(model.server, model=server))
+        synthesis = dataclasses.replace(params.experiments["p1"].synthesis, teacher=TEACHER)
+        p1 = dataclasses.replace(params.experiments["p1"], synthesis=synthesis)
+        changed = dataclasses.replace(
+            params,
+            models={**params.models, "teacher": model},
+            experiments={**params.experiments, "p1": p1},
+        )
+        hashes.add(registration_hash(changed, "p1", "organism"))
+    assert len(hashes) == 3
+
+
+def test_a_teacher_that_is_no_model_is_named(tmp_path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    teacher = (
+        "teacher: {model: tinny, temperature: 0, seed: 0, max_new_tokens: 9, "
+        "observation_characters: 9, budget_tokens: null, budget_usd: null}"
+    )
+    start = text.index("pairs_per_session: 4}")
+    end = start + len("pairs_per_session: 4")
+    path = tmp_path / "params.yaml"
+    path.write_text(f"{text[:end]}, {teacher}{text[end:]}")
+    with pytest.raises(ParamsError, match=r"synthesis.teacher.model: there is no 'tinny'.*'tiny'"):
+        load_params(path)
