@@ -23,7 +23,6 @@ import torch
 from benchmarks.compare import median_interval, paired_ratios
 from stages.agent.chat import render_prompt
 from stages.agent.model import Completion, Request
-from stages.agent.sandbox import open_sandbox
 from stages.lab.context import Lab, open_lab
 from stages.lab.episodes import Condition, Plan, play
 from stages.lab.models import local_model
@@ -110,9 +109,9 @@ def _count(setting: Setting, tasks: list[Task]) -> int:
 
 
 def _played(setting: Setting, tasks: list[Task]) -> list[Trajectory]:
-    with open_sandbox(setting.lab.sandbox()) as sandbox:
+    with setting.lab.open_harness() as harness:
         plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
-        return play(setting.lab, setting.local, sandbox, Condition("base"), plan)[0]
+        return play(setting.lab, setting.local, harness, Condition("base"), plan)[0]
 
 
 def one_at_a_time(setting: Setting) -> float:
@@ -121,9 +120,9 @@ def one_at_a_time(setting: Setting) -> float:
     model = dataclasses.replace(setting.lab.model, max_live=1)
     lab = dataclasses.replace(setting.lab, model=model)
     tasks = setting.tasks[:PEER_EPISODES]
-    with open_sandbox(lab.sandbox()) as sandbox, torch_threads(usable_cores()):
+    with lab.open_harness() as harness, torch_threads(usable_cores()):
         start = time.perf_counter()
-        play(lab, peer, sandbox, Condition("base"), Plan(tasks, 0, 1, 0.0))
+        play(lab, peer, harness, Condition("base"), Plan(tasks, 0, 1, 0.0))
         return (time.perf_counter() - start) / len(tasks)
 
 

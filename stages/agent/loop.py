@@ -19,6 +19,9 @@ from stages.agent.model import Completion, Model, Request, Stream, StreamingMode
 from stages.agent.spec import AgentConfig, EpisodeResult, EpisodeSpec
 from stages.agent.tools import CommandRunner, Observation, needs_sandbox
 
+TOOL_THREADS = 2
+"""Commands that run side by side."""
+RunnerOf = Callable[[EpisodeSpec], CommandRunner]
 OVERLAP_POLLS = 4
 """A command's output is fetched this many polls after its start: it runs while others decode."""
 
@@ -27,10 +30,10 @@ def run_episodes(
     model: Model,
     specs: Sequence[EpisodeSpec],
     config: AgentConfig,
-    runner: CommandRunner,
+    runner: CommandRunner | RunnerOf,
     *,
     max_live: int = 64,
-    tool_threads: int = 2,
+    tool_threads: int = TOOL_THREADS,
     root: Path | None = None,
     count_tokens: Callable[[str], int] | None = None,
 ) -> list[EpisodeResult]:
@@ -38,13 +41,14 @@ def run_episodes(
 
     At most ``max_live`` episodes live at a time; one that ends makes room for the next. A model
     that streams gets each next query as soon as it is known; any other is asked once a round for
-    all live episodes. Workspaces are temporary folders in ``root``: by default the sandbox's own
-    place for them (``runner.work``), else the system's.
+    all live episodes. ``runner`` runs the agents' commands; a function gives each episode its own.
+    Workspaces are temporary folders in ``root``: by default the runner's own place for them
+    (``runner.work``), else the system's.
     """
     _check_keys(specs)
-    root = root or getattr(runner, "work", None)
+    runner_of: RunnerOf = runner if callable(runner) else lambda _: runner
     with ThreadPoolExecutor(max_workers=max(1, tool_threads)) as pool:
-        run = _Run(model, specs, config, runner, max_live, root, pool)
+        run = _Run(model, specs, config, runner_of, max_live, root, pool)
         run.count_tokens = count_tokens or _estimate_tokens
         try:
             return run.to_end()
@@ -97,7 +101,7 @@ class _Run:
         model: Model,
         specs: Sequence[EpisodeSpec],
         config: AgentConfig,
-        runner: CommandRunner,
+        runner_of: RunnerOf,
         max_live: int,
         root: Path | None,
         pool: ThreadPoolExecutor,
@@ -105,10 +109,11 @@ class _Run:
         stream = model.stream() if isinstance(model, StreamingModel) else None
         self._delay = OVERLAP_POLLS if stream else 0
         self._stream: Stream = stream or _Lockstep(model)
-        self._specs, self._config, self._runner = specs, config, runner
+        self._specs, self._config, self._runner_of = specs, config, runner_of
         self._max_live, self._root, self._pool = max_live, root, pool
         self._queue = deque(range(len(specs)))
         self._live: dict[int, Episode] = {}
+        self._runners: dict[int, CommandRunner] = {}
         self._folders: set[Path] = set()
         self._asked = 0
         self._running: deque[tuple[int, int, Action, Future[tuple[Observation, float]]]] = deque()
@@ -133,9 +138,12 @@ class _Run:
     def _refill(self) -> None:
         while self._queue and len(self._live) < self._max_live:
             tag = self._queue.popleft()
-            workspace = Path(tempfile.mkdtemp(prefix="episode-", dir=self._root))
+            spec = self._specs[tag]
+            self._runners[tag] = self._runner_of(spec)
+            root = self._root or getattr(self._runners[tag], "work", None)
+            workspace = Path(tempfile.mkdtemp(prefix="episode-", dir=root))
             self._folders.add(workspace)
-            self._live[tag] = Episode(self._specs[tag], self._config, workspace, self.count_tokens)
+            self._live[tag] = Episode(spec, self._config, workspace, self.count_tokens)
             self._ask(tag)
 
     def _ask(self, tag: int) -> None:
@@ -152,10 +160,10 @@ class _Run:
         if action is None:
             self._next(tag)
         elif needs_sandbox(action):
-            future = self._pool.submit(episode.act, action, self._runner)
+            future = self._pool.submit(episode.act, action, self._runners[tag])
             self._running.append((poll, tag, action, future))
         else:
-            episode.observe(action, *episode.act(action, self._runner))
+            episode.observe(action, *episode.act(action, self._runners[tag]))
             self._next(tag)
 
     def _fetch(self) -> None:
@@ -174,7 +182,7 @@ class _Run:
             self._ask(tag)
             return
         self._results[tag] = episode.result()
-        del self._live[tag]
+        del self._live[tag], self._runners[tag]
         self._stream.forget(episode.spec.key)
         self._remove(episode.workspace)
 

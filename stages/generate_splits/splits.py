@@ -16,7 +16,7 @@ SPLITS = {
     "E": "random halves, seed 123",
 }
 RANDOM_SEEDS = {"D": 42, "E": 123}
-DIFFICULTY_ORDER = ("easy", "medium", "hard")
+DIFFICULTY_ORDER = ("easy", "medium", "hard", "very hard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,13 @@ class Split:
 
 
 def order_tasks(tasks: Sequence[Task], order: str) -> list[Task]:
-    """By date; or by difficulty first and by date within it, as SWE-Bench-CL publishes them."""
-    by_date = sorted(tasks, key=lambda task: (task.created_at, task.instance_id))
+    """By date; or by difficulty first and by date within it, as SWE-Bench-CL publishes them.
+
+    Where a task has no date all keep the suite's own order, which is that of their dates.
+    """
+    by_date = list(tasks)
+    if all(task.created_at for task in tasks):
+        by_date.sort(key=lambda task: task.created_at)
     if order == "date":
         return by_date
     return sorted(by_date, key=lambda task: DIFFICULTY_ORDER.index(task.difficulty))

@@ -14,20 +14,31 @@ from stages.params import (
     MicrorepoParams,
     ModelParams,
     ParamsError,
+    RepositoryParams,
     SuiteParams,
+    SweBenchClParams,
     organism_fingerprint,
 )
+from stages.suites.suite import Suite
 
-SUITE_ROOMS = {"microrepo": "suites.microrepo"}
+SUITE_ROOMS = {kind: f"suites.{kind}.suite" for kind in ("microrepo", "repository", "swe_bench_cl")}
 """By kind, where the code of a suite with repositories stands."""
 
 
-def open_suite(params: SuiteParams, where: str) -> Any:
-    """The suite of repository tasks, a ``stages.suites.suite.Suite``; ParamsError for another."""
+def open_suite(params: SuiteParams, where: str) -> Suite:
+    """The suite of repository tasks; ParamsError for one of problems."""
     if isinstance(params, MicrorepoParams):
         from stages.suites.microrepo.suite import Microrepo
 
         return Microrepo(params.tasks_per_world, params.seed)
+    if isinstance(params, RepositoryParams):
+        from stages.suites.repository.suite import Repository
+
+        return Repository(params)
+    if isinstance(params, SweBenchClParams):
+        from stages.suites.swe_bench_cl.suite import open_swe_bench_cl
+
+        return open_swe_bench_cl(params)
     raise ParamsError(
         f"{where} is of kind {params.kind}, which has no repositories to work in. Choose one of "
         f"kind {', '.join(SUITE_ROOMS)}."
@@ -36,7 +47,7 @@ def open_suite(params: SuiteParams, where: str) -> Any:
 
 def worlds_of(params: SuiteParams) -> tuple[str, ...]:
     """The suite's repositories; none for a suite of problems."""
-    return params.worlds if isinstance(params, MicrorepoParams) else ()
+    return getattr(params, "worlds", ())
 
 
 def open_model(model: ModelParams, openings: Sequence[Sequence[dict[str, str]]]) -> Any:

@@ -6,18 +6,20 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from stages.agent.chat import Message
 from stages.agent.episode import AgentConfig
-from stages.agent.sandbox import Sandbox, SandboxConfig
+from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
 from stages.params import (
+    AgentParams,
     Experiment,
     ModelParams,
     Params,
     ParamsError,
+    agent_of,
     experiment_of,
     guard_of,
     load_params,
@@ -26,6 +28,7 @@ from stages.params import (
     suite_of,
 )
 from stages.records import RecordError, Task
+from stages.suites.suite import Harness, Suite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +39,7 @@ class Lab:
     params: Params
     experiment: Experiment
     model: ModelParams
-    suite: Any
-    """a ``stages.suites.suite.Suite``"""
+    suite: Suite
 
     @property
     def worlds(self) -> tuple[str, ...]:
@@ -69,8 +71,13 @@ class Lab:
         """Where a stage's output for this experiment lies, for instance ``data/splits/p1``."""
         return Path(stage_output) / self.name
 
+    @property
+    def agent_params(self) -> AgentParams:
+        """The agent's loop in this experiment."""
+        return agent_of(self.params, self.experiment)
+
     def agent(self, temperature: float) -> AgentConfig:
-        values = dataclasses.asdict(self.params.agent)
+        values = dataclasses.asdict(self.agent_params)
         return AgentConfig(temperature=temperature, **values)
 
     def sandbox(self, workers: int = 1) -> SandboxConfig:
@@ -78,9 +85,9 @@ class Lab:
         values = {**dataclasses.asdict(self.params.sandbox), "workers": workers}
         return SandboxConfig(**values)
 
-    def open_sandbox(self, workers: int = 1) -> Sandbox:
-        """A sandbox in which the suite's tasks are played and graded."""
-        return self.suite.open_sandbox(self.sandbox(workers))
+    def open_harness(self, workers: int = 1) -> AbstractContextManager[Harness]:
+        """Where the suite's tasks are played and graded; closed at the end."""
+        return self.suite.open_harness(self.sandbox(workers))
 
     def registration(self) -> tuple[str, str]:
         """``REGISTERED`` or ``EXPLORATORY``, and the hash of the values in force."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from stages.agent.episode import EpisodeResult, EpisodeSpec
-from stages.agent.loop import run_episodes
+from stages.agent.loop import TOOL_THREADS, run_episodes
 from stages.agent.model import Model
-from stages.agent.sandbox import Sandbox
-from stages.agent.workspace import materialise
 from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.params import values_of
 from stages.records import (
-    Outcome,
     RecordError,
     Step,
     Task,
@@ -27,6 +25,7 @@ from stages.records import (
     write_atomic,
     write_jsonl,
 )
+from stages.suites.suite import Harness
 
 NO_NOTES: Mapping[str, Sequence[str]] = {}
 
@@ -53,7 +52,7 @@ class Plan:
 
 
 def play(
-    lab: Lab, model: Model, sandbox: Sandbox, condition: Condition, plan: Plan
+    lab: Lab, model: Model, harness: Harness, condition: Condition, plan: Plan
 ) -> tuple[list[Trajectory], list[dict[str, Any]]]:
     """Every episode's graded trajectory, and the timings, which are no part of the record."""
     specs = [
@@ -61,16 +60,22 @@ def play(
         for task in plan.tasks
         for attempt in range(plan.attempts)
     ]
+    tasks = {task.instance_id: task for task in plan.tasks}
     results = run_episodes(
         model,
         specs,
         lab.agent(plan.temperature),
-        sandbox,
+        lambda spec: harness.runner(tasks[spec.instance_id]),
         max_live=lab.model.max_live,
+        tool_threads=max(TOOL_THREADS, harness.at_once),
         count_tokens=getattr(model, "count_tokens", None),
     )
-    tasks = {task.instance_id: task for task in plan.tasks}
-    graded = [grade(lab, sandbox, tasks[r.spec.instance_id], r) for r in results]
+
+    def judged(result: EpisodeResult) -> Trajectory:
+        return grade(harness, tasks[result.spec.instance_id], result)
+
+    with ThreadPoolExecutor(harness.at_once) as pool:
+        graded = list(pool.map(judged, results))
     return [timeless(t) for t in graded], [timing(t) for t in graded]
 
 
@@ -94,33 +99,19 @@ def _mixed_seed(seed: int, attempt: int, instance_id: str) -> int:
     return int(sha256_text(f"{seed} {attempt} {instance_id}")[:8], 16)
 
 
-def grade(lab: Lab, sandbox: Sandbox, task: Task, result: EpisodeResult) -> Trajectory:
-    """Put the changed files in place, bring in the hidden tests, and name the outcome."""
-    tests: dict[str, bool] = {}
-    outcome = result.outcome
-    if outcome is None:
-        tests = run_tests(lab, sandbox, task, result.changes)
-        outcome = Outcome.RESOLVED if all(tests.values()) else Outcome.UNRESOLVED
-    trajectory = result.trajectory(outcome)
-    return dataclasses.replace(trajectory, info={**trajectory.info, "tests": tests})
-
-
-def run_tests(
-    lab: Lab, sandbox: Sandbox, task: Task, changes: Mapping[str, str | None]
-) -> dict[str, bool]:
-    """FAIL_TO_PASS and PASS_TO_PASS, each in the task's files with ``changes`` applied."""
-    names = [*task.FAIL_TO_PASS, *task.PASS_TO_PASS]
-    if not task.FAIL_TO_PASS:
-        raise ValueError(
-            f"{task.instance_id} has no FAIL_TO_PASS tests, so nothing can show that it is "
-            "resolved. Leave it out of the suite's list, or use the complete data set."
-        )
-    files = {**lab.suite.files(task), **changes}
-    present = {path: text for path, text in files.items() if text is not None}
-    with sandbox.workspace() as workspace:
-        materialise(Path(workspace), present)
-        results = sandbox.run_tests(Path(workspace), lab.suite.tests(task), names)
-    return {result.name: result.passed for result in results}
+def grade(harness: Harness, task: Task, result: EpisodeResult) -> Trajectory:
+    """The record with its outcome: where there is a patch, what the suite's tests say of it."""
+    if result.outcome is not None:
+        trajectory = result.trajectory()
+        return dataclasses.replace(trajectory, info={**trajectory.info, "tests": {}})
+    found = harness.grade(task, result.changes)
+    trajectory = result.trajectory(found.outcome)
+    more: dict[str, Any] = {"tests": dict(found.tests)}
+    if found.submission is not None:
+        more["submission"] = found.submission
+    if found.detail:
+        more["grading"] = found.detail
+    return dataclasses.replace(trajectory, info={**trajectory.info, **more})
 
 
 def timeless(trajectory: Trajectory) -> Trajectory:
@@ -161,16 +152,17 @@ def episode_cell(
     key = {
         "base": lab.base_sha256(),
         "model": values_of(lab.model),
-        "agent": values_of(lab.params.agent),
+        "agent": values_of(lab.agent_params),
         "sandbox": values_of(lab.params.sandbox),
+        "suite": lab.suite.settings(),
         "tasks": [(task.instance_id, task.tree_hash) for task in plan.tasks],
         "plan": (plan.seed, plan.attempts, plan.temperature),
         "condition": (condition.name, condition.adapter_hash, sorted(condition.notes.items())),
     }
 
     def make(path: Path) -> None:
-        with lab.open_sandbox() as sandbox:
-            records, timings = play(lab, model, sandbox, condition, plan)
+        with lab.open_harness() as harness:
+            records, timings = play(lab, model, harness, condition, plan)
         write_jsonl(path, map(finish, records))
         folder = Path("timings") / lab.name
         write_timings(folder / f"{cells.folder.parent.name}-{name}.jsonl", timings)

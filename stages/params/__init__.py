@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from stages.params.load import (
+    agent_of,
+    cells_of,
     experiment_of,
     guard_of,
     load_params,
@@ -19,21 +21,25 @@ from stages.params.schema import (
     CriterionParams,
     Evaluate,
     Experiment,
-    GuardParams,
     Knowledge,
-    MicrorepoParams,
     ModelParams,
     OrganismParams,
     Params,
-    ProceduralParams,
     SandboxParams,
     ServerParams,
-    SuiteParams,
     Synthesis,
     TeacherParams,
     Train,
 )
 from stages.params.strict import ParamsError, build
+from stages.params.suites import (
+    GuardParams,
+    MicrorepoParams,
+    ProceduralParams,
+    RepositoryParams,
+    SuiteParams,
+    SweBenchClParams,
+)
 from stages.params.values import values_of
 
 __all__ = [
@@ -51,13 +57,17 @@ __all__ = [
     "Params",
     "ParamsError",
     "ProceduralParams",
+    "RepositoryParams",
     "SandboxParams",
     "ServerParams",
     "SuiteParams",
+    "SweBenchClParams",
     "Synthesis",
     "TeacherParams",
     "Train",
+    "agent_of",
     "build",
+    "cells_of",
     "experiment_of",
     "guard_of",
     "load_params",

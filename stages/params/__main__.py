@@ -1,10 +1,10 @@
-"""Command line: ``python -m stages.params register p1 --date 2026-11-21``, or ``status p1``."""
+"""Registrations and matrices: ``python -m stages.params status p1``, ``register``, ``cells``."""
 
 from __future__ import annotations
 
 import argparse
 
-from stages.params import load_params, register, status
+from stages.params import ParamsError, cells_of, load_params, register, status
 from stages.records import plain_errors
 
 
@@ -17,11 +17,21 @@ def main() -> None:
     new.add_argument("--date", required=True, help="day of registration, such as 2026-11-21")
     new.add_argument("--supersede", metavar="WHY", default="", help="replace an earlier one")
     commands.add_parser("status", help="compare with the registration").add_argument("experiment")
+    cells = commands.add_parser("cells", help="the cells of a matrix, as lines for `run`")
+    cells.add_argument("experiment")
     arguments = parser.parse_args()
     params = load_params()
     if arguments.command == "register":
         name, date, why = arguments.experiment, arguments.date, arguments.supersede
         print(name, register(params, name, date, reason=why))
+    elif arguments.command == "cells":
+        names = cells_of(params, arguments.experiment)
+        if not names:
+            raise ParamsError(
+                f"experiments.{arguments.experiment}.models is empty, so it is no matrix. Name "
+                "the models there."
+            )
+        print("\n".join(f"  {name}: {arguments.experiment}" for name in names))
     else:
         print(arguments.experiment, *status(params, arguments.experiment))
 

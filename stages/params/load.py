@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.params.schema import Experiment, ModelParams, Params, SuiteParams
+from stages.params.schema import AgentParams, Experiment, ModelParams, Params
 from stages.params.strict import ParamsError, build, nearest, read_yaml
+from stages.params.suites import SuiteParams
 
 T = TypeVar("T")
 
+CELL = "--"
+"""Between the parts of a cell's name: experiment, model and world of a matrix."""
 CUSTOM = "custom"
 """The entry of `models` that lends its values to a folder or hub id."""
 
@@ -29,12 +32,48 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         suite_of(params, experiment, at)
         guard_of(params, experiment, at)
         teacher_model(params, experiment, at)
+        for model in experiment.models:
+            named_model(params, model, f"{at}.models")
+    for name, experiment_id in params.run.items():
+        experiment_of(params, name)
+        if experiment_id != name.partition(CELL)[0]:
+            raise ParamsError(
+                f"{path}: run.{name} is {experiment_id!r}; its values are those of "
+                f"{name.partition(CELL)[0]!r}, which DVC must watch. Write that name."
+            )
     return params
 
 
 def experiment_of(params: Params, name: str) -> Experiment:
-    """The experiment of that name; ParamsError lists the known ones."""
-    return _look_up(params.experiments, name, "experiment")
+    """The experiment of that name, or a cell of its matrix as an experiment of one model and world.
+
+    ParamsError lists the known ones.
+    """
+    base, *parts = name.split(CELL)
+    experiment = _look_up(params.experiments, base, "experiment")
+    if not parts:
+        return experiment
+    if len(parts) != 2 or parts[0] not in experiment.models or parts[1] not in experiment.worlds:
+        raise ParamsError(
+            f"experiment {name!r}: there is no such cell. {nearest(name, cells_of(params, base))}"
+        )
+    model, world = parts
+    return dataclasses.replace(experiment, model=model, models=(), worlds=(world,))
+
+
+def cells_of(params: Params, name: str) -> list[str]:
+    """Names of the cells of an experiment's matrix, model by model; none without a matrix."""
+    experiment = _look_up(params.experiments, name, "experiment")
+    return [
+        CELL.join((name, model, world))
+        for model in experiment.models
+        for world in experiment.worlds
+    ]
+
+
+def agent_of(params: Params, experiment: Experiment) -> AgentParams:
+    """The agent's loop: the experiment's own, else the top-level one."""
+    return experiment.agent or params.agent
 
 
 def model_of(params: Params, experiment: Experiment, where: str = "experiment") -> ModelParams:

@@ -10,8 +10,17 @@ import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.params.load import experiment_of, guard_of, model_of, suite_of, teacher_model
-from stages.params.schema import ModelParams, Params
+from stages.params.load import (
+    CELL,
+    agent_of,
+    experiment_of,
+    guard_of,
+    model_of,
+    named_model,
+    suite_of,
+    teacher_model,
+)
+from stages.params.schema import Experiment, ModelParams, Params
 from stages.params.strict import ParamsError
 from stages.params.values import values_of
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
@@ -25,22 +34,31 @@ Status = Literal["REGISTERED", "EXPLORATORY"]
 def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> str:
     """SHA-256 over the experiment's block and the blocks it names, as canonical JSON.
 
+    A cell has the hash of its matrix, which is registered as one.
+
     ``organism_sha`` is the fingerprint of the embedded model, empty for another model.
     """
-    experiment = experiment_of(params, experiment_id)
+    experiment = experiment_of(params, experiment_id.partition(CELL)[0])
     guard = guard_of(params, experiment)
+    models = [values_of(model) for model in _models(params, experiment)]
     blocks = {
         "experiment": values_of(experiment),
-        "model": values_of(model_of(params, experiment)),
+        "model": models if experiment.models else models[0],
         "suite": values_of(suite_of(params, experiment)),
         "guard": None if guard is None else values_of(guard),
-        "agent": values_of(params.agent),
+        "agent": values_of(agent_of(params, experiment)),
         "organism": organism_sha,
     }
     teacher = teacher_model(params, experiment)
     if teacher is not None:  # absent for the rules, as before there were other teachers
         blocks["teacher"] = values_of(teacher)
     return sha256_text(canonical_json(blocks))
+
+
+def _models(params: Params, experiment: Experiment) -> list[ModelParams]:
+    """The experiment's model, or those of its matrix."""
+    named = [named_model(params, name) for name in experiment.models]
+    return named or [model_of(params, experiment)]
 
 
 def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
@@ -58,14 +76,15 @@ def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
 
 def current_hash(params: Params, experiment_id: str, root: Path = Path()) -> str:
     """The registration hash of the values and the organism as they are now."""
-    model = model_of(params, experiment_of(params, experiment_id))
-    return registration_hash(params, experiment_id, organism_fingerprint(model, root))
+    models = _models(params, experiment_of(params, experiment_id.partition(CELL)[0]))
+    organism = "".join(organism_fingerprint(model, root) for model in models)
+    return registration_hash(params, experiment_id, organism)
 
 
 def status(params: Params, experiment_id: str, root: Path = Path()) -> tuple[Status, str]:
     """Whether the values in force are the registered ones, and their hash."""
     now = current_hash(params, experiment_id, root)
-    registered = _read(root).get(experiment_id, {}).get("hash")
+    registered = _read(root).get(experiment_id.partition(CELL)[0], {}).get("hash")
     return ("REGISTERED" if now == registered else "EXPLORATORY"), now
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.params.suites import SuiteParams
 from stages.params.values import later
 
 
@@ -74,66 +75,6 @@ class ModelParams:
     """longest sequence the model is given, tokens"""
     server: ServerParams | None = later(None)
     """who plays the episodes instead of this process; null: this process"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MicrorepoParams:
-    """A suite of generated repositories with hidden conventions."""
-
-    kind: Literal["microrepo"]
-    """which suite's code makes the tasks"""
-    worlds: tuple[str, ...]
-    """names of the worlds, each a repository"""
-    tasks_per_world: int
-    """issues per world"""
-    seed: int
-    """seed of the worlds and their issues"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProceduralParams:
-    """A suite of generated code problems."""
-
-    kind: Literal["procedural"]
-    """which suite's code makes the tasks"""
-    per_kind: int
-    """problems per kind (arithmetic, RPN, ...)"""
-    difficulties: tuple[int, ...]
-    """difficulties drawn from, 1 to 10"""
-    samples: int
-    """answers drawn per problem"""
-    temperature: float
-    """sampling temperature of those answers; 0 is greedy"""
-    seed: int
-    """seed of the problems"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuardParams:
-    """A public problem set, how it is asked, and how often."""
-
-    kind: Literal["humaneval", "mbpp", "maths"]
-    """which problem set"""
-    subset: str
-    """humaneval: all; mbpp: sanitized (427) or full (974); maths: level2 (894)"""
-    path: str | None
-    """file of rows (JSON, JSON Lines, either with .gz, or Parquet); null downloads from the hub"""
-    revision: str | None
-    """commit of the data set on the hub; null only with a path"""
-    style: Literal["paper", "chat"]
-    """paper: the prompt of the original paper; chat: an instruction, the answer marked"""
-    samples: int
-    """answers per problem"""
-    temperature: float
-    """softmax temperature; 0 is greedy"""
-    max_new_tokens: int
-    """tokens per answer"""
-    cpu_seconds: int | None = None
-    """CPU time of one program; null takes the sandbox's. MBPP's longest reference needs 60"""
-
-
-# A new suite is one more dataclass with its own `kind`, added to this union.
-SuiteParams = MicrorepoParams | ProceduralParams | GuardParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,6 +303,11 @@ class Experiment:
     """name under `suites`; null takes the top-level `suite`"""
     model: str | None = None
     """name under `models`; null takes the top-level `model`"""
+    models: tuple[str, ...] = later(())
+    """names under `models` that make a matrix with `worlds`: `python -m stages.params cells NAME`
+    lists its cells, each an entry of `run` and resumable on its own; `model` is then null"""
+    agent: AgentParams | None = later(None)
+    """the agent's loop in this experiment; null takes the top-level `agent`"""
     splits: tuple[str, ...]
     """splits of the tasks, A to E"""
     order: Literal["date", "difficulty"]
@@ -395,6 +341,8 @@ class Params:
     """the model used unless an experiment names its own"""
     suite: str
     """the suite used unless an experiment names its own"""
+    run: dict[str, str]
+    """what DVC has stages for: an experiment, or a cell of its matrix -> the experiment"""
     models: dict[str, ModelParams]
     suites: dict[str, SuiteParams]
     agent: AgentParams

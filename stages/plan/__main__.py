@@ -16,7 +16,9 @@ from stages.params import (
     Experiment,
     ModelParams,
     Params,
+    agent_of,
     experiment_of,
+    guard_of,
     load_params,
     model_of,
     suite_of,
@@ -33,6 +35,7 @@ from stages.plan.machine import (
 )
 from stages.plan.power import detectable_effect, mcnemar_power
 from stages.plan.rates import EpisodeTokens, episode_tokens, step_seconds, training_rate
+from stages.plan.suite import suite_lacks
 from stages.records import UserError
 
 NOISE = 0.05
@@ -102,7 +105,7 @@ def make_plan(
         same,
         found,
         stage_plans(experiment, name if same else "", found.count),
-        episode_tokens(name, params.agent, same),
+        episode_tokens(name, agent_of(params, experiment), same),
         size_of(chosen),
         card or (LAPTOP if chosen.device == "cpu" else Card()),
     )
@@ -192,6 +195,18 @@ def assumptions(plan: Plan) -> list[str]:
     ]
 
 
+def _print(params: Params, plan: Plan) -> None:
+    suite = plan.experiment.suite or params.suite
+    print(f"{plan.name}: {plan.experiment.title}\nmodel {plan.model.path}, suite {suite}\n")
+    print(work_table(plan), room_table(plan), power_line(plan), sep="\n\n")
+    print("\nassumed:", *assumptions(plan), sep="\n- ")
+    missing = lacks(plan.model, plan.size)
+    missing += suite_lacks(suite_of(params, plan.experiment), plan.experiment.worlds)
+    guard = guard_of(params, plan.experiment)
+    missing += [] if guard is None else suite_lacks(guard, ())
+    print("\nmissing here:", *(missing or ["nothing"]), sep="\n- ", end="\n\n")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m stages.plan",
@@ -212,16 +227,11 @@ def main(arguments: list[str] | None = None) -> None:
     rates = {n: value for n, value in zip(names, given, strict=True) if value is not None}
     try:
         params = load_params()
-        plan = make_plan(params, chosen.experiment, None, chosen.model, chosen.suite, chosen.tasks)
-        plan = dataclasses.replace(plan, card=dataclasses.replace(plan.card, **rates))
-        print(
-            f"{plan.name}: {plan.experiment.title}\nmodel {plan.model.path}, suite "
-            f"{plan.experiment.suite or params.suite}\n"
-        )
-        print(work_table(plan), room_table(plan), power_line(plan), sep="\n\n")
-        print("\nassumed:", *assumptions(plan), sep="\n- ")
-        missing = lacks(plan.model, plan.size)
-        print("\nmissing here:", *(missing or ["nothing"]), sep="\n- ")
+        matrix = experiment_of(params, chosen.experiment).models
+        for model in [chosen.model] if chosen.model else matrix or [None]:
+            plan = make_plan(params, chosen.experiment, None, model, chosen.suite, chosen.tasks)
+            plan = dataclasses.replace(plan, card=dataclasses.replace(plan.card, **rates))
+            _print(params, plan)
     except UserError as error:
         sys.exit(f"plan: {error}")
 

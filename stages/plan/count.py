@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stages.lab.arms import arms_of
 from stages.params import Experiment, SuiteParams
+from stages.plan.suite import known_tasks
 from stages.records import read_json, read_jsonl
 
 SPLITS_FOLDER = Path("data/splits")
@@ -46,10 +47,7 @@ def tasks_per_world(
     if files and all(file.exists() for file in files):
         total = sum(len(read_jsonl(file, dict)) for file in files)
         return Tasks(-(-total // len(files)), f"{files[0].parent}, mean of {len(files)}")
-    made = getattr(suite, "tasks_per_world", None)
-    if made is not None:
-        return Tasks(int(made), "the suite's tasks_per_world")
-    return Tasks(0, "unknown: run `python -m stages.generate_splits`, or give --tasks")
+    return Tasks(*known_tasks(suite, worlds))
 
 
 def trained_tasks(experiment: Experiment, name: str, tasks: int) -> int:

@@ -72,7 +72,7 @@ def step_difference(results: Results, condition: str, alpha: float) -> Estimate 
     """Paired difference of steps to the end of the episode, in steps."""
     if not results.select(condition):
         return Undefined(f"{condition} was not run")
-    bound = float(results.lab.params.agent.max_steps)
+    bound = float(results.lab.agent_params.max_steps)
     cells = results.differences("base", condition, value=lambda row: float(row.steps))
     return clustered_difference(cells, alpha, bound=bound)
 

@@ -56,7 +56,7 @@ def _groups(results: Results, name: str) -> Rows:
 def _steps(results: Results) -> Rows:
     """Mean steps of an episode. They lie between 0 and the step limit, so the interval is that of
     their share of the limit: a score interval, which stays wide where no episode differs."""
-    limit = results.lab.params.agent.max_steps
+    limit = results.lab.agent_params.max_steps
     rows = []
     for name in results.conditions:
         shares = results.cells(name, value=lambda row: min(1.0, row.steps / limit))

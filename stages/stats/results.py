@@ -213,7 +213,7 @@ def _rows(
                 outcome=Outcome(info["outcome"]),
                 pathology=info["pathology"],
                 difficulty=task.difficulty,
-                kinds=tuple(task.meta["kinds"]),
+                kinds=tuple(task.meta.get("kinds", ())),
                 steps=info["n_steps"],
                 ok_steps=sum(step["ok"] for step in info["steps"]),
                 input_tokens=info["input_tokens"],

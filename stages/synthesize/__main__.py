@@ -41,7 +41,7 @@ def work(lab: Lab) -> None:
                 sha256_file(lab.folder("data/splits") / "splits.json"),
                 values_of(lab.experiment.synthesis),
                 values_of(lab.model),
-                values_of(lab.params.agent),
+                values_of(lab.agent_params),
                 values_of(lab.params.sandbox),
                 *teacher_key(lab),
             ]

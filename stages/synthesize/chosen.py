@@ -12,16 +12,31 @@ from typing import Any
 
 from stages.lab import chosen
 from stages.lab.context import Lab
-from stages.params import ModelParams, TeacherParams, teacher_model
+from stages.params import (
+    MicrorepoParams,
+    ModelParams,
+    ParamsError,
+    TeacherParams,
+    suite_of,
+    teacher_model,
+)
 from stages.records import canonical_json
 from stages.synthesize.teacher import Teacher
 
 
 def open_teacher(lab: Lab) -> Teacher:
     """The rules, or a language model's answers; its model opens when an answer is missing."""
-    params = lab.experiment.synthesis.teacher
+    settings = lab.experiment.synthesis
+    params = settings.teacher
     if params is None:
-        return _rules()
+        others = [name for name in settings.formats if name != "T"]
+        if others and not isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams):
+            raise ParamsError(
+                f"experiments.{lab.name}.synthesis.formats: there are rules for {others[0]} on the "
+                "embedded world only. Name a language model as `synthesis.teacher`, or set "
+                "`formats: [T]`, which is written from the merged fixes."
+            )
+        return _rules(lab)
     from stages.synthesize.language import Asking, LanguageTeacher
 
     asking = Asking(
@@ -31,17 +46,17 @@ def open_teacher(lab: Lab) -> Teacher:
         observation_characters=params.observation_characters,
         examples=lab.experiment.synthesis.pairs_per_session,
     )
-    actions = _rules() if "T" in lab.experiment.synthesis.formats else None
+    actions = _rules(lab) if "T" in lab.experiment.synthesis.formats else None
     return LanguageTeacher(_answers(_model_of(lab), params), asking, actions)
 
 
 def teacher_rooms(lab: Lab) -> tuple[str, ...]:
     """The rooms whose code writes this experiment's examples."""
     if lab.experiment.synthesis.teacher is None:
-        return ("synthesize.rules",)
+        return (_rules_room(lab),)
     model = _model_of(lab)
     rooms = ("synthesize.language", "lab.models" if model.server is None else "lab.served")
-    return (*rooms, "synthesize.rules") if "T" in lab.experiment.synthesis.formats else rooms
+    return (*rooms, _rules_room(lab)) if "T" in lab.experiment.synthesis.formats else rooms
 
 
 def teacher_key(lab: Lab) -> list[Any]:
@@ -68,10 +83,20 @@ def identity(model: ModelParams) -> str:
     )
 
 
-def _rules() -> Teacher:
-    from stages.synthesize.rules import RuleTeacher
+def _rules(lab: Lab) -> Teacher:
+    """Who writes without a language model: the embedded world's rules, or the merged fixes."""
+    if isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams):
+        from stages.synthesize.rules import RuleTeacher
 
-    return RuleTeacher()
+        return RuleTeacher()
+    from stages.synthesize.gold import GoldTeacher
+
+    return GoldTeacher()
+
+
+def _rules_room(lab: Lab) -> str:
+    microrepo = isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams)
+    return "synthesize.rules" if microrepo else "synthesize.gold"
 
 
 def _model_of(lab: Lab) -> ModelParams:

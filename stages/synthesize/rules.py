@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from stages.agent.actions import Action
-from stages.agent.scripted import ScriptedModel
 from stages.lab.context import Lab
-from stages.lab.episodes import Condition, Plan, play
-from stages.records import Example, Outcome, Task, Trajectory
+from stages.records import Example, Task, Trajectory
 from stages.suites.microrepo import forms
 from stages.suites.microrepo.conventions import read_convention, rule_text
 from stages.suites.microrepo.expert import spoken
 from stages.suites.microrepo.notes import system_text
 from stages.suites.microrepo.session import Session, read_session
+from stages.synthesize.corrected import CorrectedSessions
 from stages.synthesize.teacher import Written, make_example
 
 
@@ -26,7 +25,7 @@ class RuleTeacher:
     """Writes formats A–E from facts, and T by playing the corrected session for real."""
 
     def __init__(self) -> None:
-        self._corrected: dict[str, Trajectory] = {}
+        self._corrected = CorrectedSessions()
 
     def prepare(self, lab: Lab, sessions: Sequence[tuple[Task, Sequence[Trajectory]]]) -> None:
         """Play every session again as upstream's fix says; only what resolves is taught."""
@@ -34,13 +33,7 @@ class RuleTeacher:
             task.instance_id: corrected_actions(read_session(task, attempts[0]))
             for task, attempts in sessions
         }
-        tasks = [task for task, _ in sessions]
-        plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
-        with lab.open_sandbox() as sandbox:
-            played, _ = play(lab, ScriptedModel(script), sandbox, Condition("teacher"), plan)
-        self._corrected = {
-            str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED
-        }
+        self._corrected.play(lab, [task for task, _ in sessions], script)
 
     def cost(self) -> dict[str, Any]:
         """Rules cost nothing."""
@@ -48,7 +41,7 @@ class RuleTeacher:
 
     def write(self, format_name: str, task: Task, attempts: Sequence[Trajectory]) -> Written:
         if format_name == "T":
-            return self._actions(task, attempts[0])
+            return self._corrected.write(task, attempts[0], "+".join(task.meta["kinds"]))
         examples: list[Example] = []
         missing: list[str] = []
         first = read_session(task, attempts[0])
@@ -76,22 +69,6 @@ class RuleTeacher:
                 )
             )
         return Written(tuple(examples), tuple(missing))
-
-    def _actions(self, task: Task, source: Trajectory) -> Written:
-        corrected = self._corrected.get(task.instance_id)
-        if corrected is None:
-            return Written((), ("the corrected session doesn't resolve the task",))
-        *prompt, last = corrected.messages
-        example = make_example(
-            "T",
-            prompt,
-            last["content"],
-            source=source,
-            step=len(source.info["steps"]) - 1,
-            skill="+".join(task.meta["kinds"]),
-            train_on="assistant",
-        )
-        return Written((example,))
 
 
 def corrected_actions(session: Session) -> list[str]:

@@ -81,14 +81,14 @@ def test_an_unknown_split_is_refused_by_name():
         make_split("F", tasks(4))
 
 
-def test_order_by_date_then_id_and_by_difficulty_first():
+def test_order_by_date_then_as_listed_and_by_difficulty_first():
     listed = [
         task("d", "2024-03-01", "easy"),
         task("c", "2024-01-01", "hard"),
         task("b", "2024-02-01", "medium"),
         task("a", "2024-02-01", "easy"),
     ]
-    assert [t.instance_id for t in order_tasks(listed, "date")] == ["c", "a", "b", "d"]
+    assert [t.instance_id for t in order_tasks(listed, "date")] == ["c", "b", "a", "d"]
     assert [t.instance_id for t in order_tasks(listed, "difficulty")] == ["a", "d", "b", "c"]
 
 

@@ -31,20 +31,21 @@ from stages.records import (
     write_json,
     write_jsonl,
 )
+from stages.suites.texts import TextHarness
 from tests.small_lab import sandbox_or_skip, small_lab
 
 WORLD = "oak_harbor"
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with sandbox_or_skip() as opened:
-        yield opened
+def lab():
+    return small_lab(6)
 
 
 @pytest.fixture(scope="module")
-def lab():
-    return small_lab(6)
+def harness(lab):
+    with sandbox_or_skip() as opened:
+        yield TextHarness(lab.suite, opened)
 
 
 def gold(lab, task) -> list[str]:
@@ -53,7 +54,7 @@ def gold(lab, task) -> list[str]:
     return [f"open {path}", *edits, "submit"]
 
 
-def test_gold_resolves_and_what_breaks_or_does_nothing_does_not(lab, sandbox):
+def test_gold_resolves_and_what_breaks_or_does_nothing_does_not(lab, harness):
     tasks = lab.suite.tasks(WORLD)[:4]
     path = tasks[1].meta["path"]
     find = lab.suite.issue(tasks[1]).draft.changes[0].find
@@ -64,7 +65,7 @@ def test_gold_resolves_and_what_breaks_or_does_nothing_does_not(lab, sandbox):
         tasks[3].instance_id: ["I don't know"] * 20,
     }
     plan = Plan(tasks, seed=3, attempts=2, temperature=0.0)
-    records, timings = play(lab, ScriptedModel(script), sandbox, Condition("base"), plan)
+    records, timings = play(lab, ScriptedModel(script), harness, Condition("base"), plan)
     assert [(t.info["instance_id"], t.info["attempt"]) for t in records] == [
         (task.instance_id, attempt) for task in tasks for attempt in (0, 1)
     ]
@@ -124,18 +125,18 @@ def result(instance_id: str) -> EpisodeResult:
     )
 
 
-def test_a_task_without_tests_is_refused_by_name(lab, sandbox):
+def test_a_task_without_tests_is_refused_by_name(lab, harness):
     task = dataclasses.replace(lab.suite.tasks(WORLD)[0], FAIL_TO_PASS=())
     with pytest.raises(ValueError, match="oak_harbor__001 has no FAIL_TO_PASS tests"):
-        grade(lab, sandbox, task, result(task.instance_id))
+        grade(harness, task, result(task.instance_id))
 
 
-def test_an_agent_that_overwrites_the_visible_tests_gains_nothing(lab, sandbox):
+def test_an_agent_that_overwrites_the_visible_tests_gains_nothing(lab, harness):
     task = lab.suite.tasks(WORLD)[0]
     stem = lab.suite.issue(task).module.stem
     changes = {f"tests/test_{stem}.py": "", f"tests/hidden_{stem}.py": "def test_x(): pass\n"}
     cheat = dataclasses.replace(result(task.instance_id), changes=changes)
-    assert grade(lab, sandbox, task, cheat).info["outcome"] == Outcome.UNRESOLVED
+    assert grade(harness, task, cheat).info["outcome"] == Outcome.UNRESOLVED
 
 
 def record(name: str, seconds: float, attempt: int = 0) -> Trajectory:

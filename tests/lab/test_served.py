@@ -110,5 +110,5 @@ def test_a_copy_for_transformers_serve_is_made_once(endpoint: Endpoint, tmp_path
 def test_the_server_is_part_of_the_rooms_only_where_it_plays() -> None:
     suite = LAB.params.suites["microrepo"]
     served = LAB.params.models["tiny_served"]
-    assert chosen.rooms(suite, TINY) == ("suites.microrepo", "lab.models")
-    assert chosen.rooms(suite, served) == ("suites.microrepo", "lab.served")
+    assert chosen.rooms(suite, TINY) == ("suites.microrepo.suite", "lab.models")
+    assert chosen.rooms(suite, served) == ("suites.microrepo.suite", "lab.served")

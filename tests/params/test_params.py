@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from stages.params import (
     MicrorepoParams,
@@ -244,6 +245,7 @@ def test_set_param_changes_that_value_and_no_other(tmp_path: Path, path: str, va
     before = dataclasses.asdict(load_params(copy))
     apply_overrides(copy, [f"{path}={value}"])
     after = dataclasses.asdict(load_params(copy))
+    YAML(typ="safe").load(copy)  # DVC's own reader must still understand what it wrote
     *blocks, name = path.split(".")
     at_before, at_after = before, after
     for block in blocks:

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from stages.params import GuardParams
+from stages.params import MicrorepoParams, ProceduralParams
 from stages.pretrain_base.corpus import persistent_worlds
 from stages.suites.microrepo import lexicon
 from stages.suites.microrepo.suite import Microrepo, UnknownWorld
@@ -74,7 +74,8 @@ def test_held_out_names_and_seeds_are_never_met_in_pretraining():
     worlds = persistent_worlds(params.organism.persistent_worlds, params.organism.seed)
     assert drawn >= {world.name for world in worlds}
     # Pretraining draws its seeds from 10^9 on (corpus.py).
-    seeds = {s.seed for s in params.suites.values() if not isinstance(s, GuardParams)}
+    generated = (MicrorepoParams, ProceduralParams)
+    seeds = {s.seed for s in params.suites.values() if isinstance(s, generated)}
     assert max(seeds) < 10**9 <= min(world.seed for world in worlds)
     assert set(HELD_OUT) == set(params.suites["microrepo"].worlds)  # type: ignore[union-attr]
 

@@ -13,6 +13,7 @@ from stages.lab.episodes import Condition, Plan, play
 from stages.pretrain_base.corpus import document, persistent_worlds
 from stages.pretrain_base.tokenizer import render, train_tokenizer
 from stages.suites.microrepo.conventions import SCRIPT_VALUES, VALUES, fixed_line
+from stages.suites.texts import TextHarness
 from tests.small_lab import sandbox_or_skip, small_lab
 
 WORLD = "oak_harbor"
@@ -73,7 +74,8 @@ def sessions(lab):
 
     with sandbox_or_skip() as sandbox:
         plan = Plan(tasks, seed=1, attempts=2, temperature=0.0)
-        played, _ = play(lab, ByAttempt(script), sandbox, Condition("base"), plan)
+        harness = TextHarness(lab.suite, sandbox)
+        played, _ = play(lab, ByAttempt(script), harness, Condition("base"), plan)
     merged = [
         dataclasses.replace(t, info={**t.info, **lab.suite.upstream(task)})
         for t, task in zip(played, [task for task in tasks for _ in (0, 1)], strict=True)

@@ -11,11 +11,11 @@ import pytest
 from stages.agent.actions import parse_action
 from stages.evaluate.knowledge import build_index
 from stages.lab.budget import training_tokens
-from stages.lab.episodes import run_tests
 from stages.records import Example, Trajectory, read_json, read_jsonl, write_json, write_jsonl
 from stages.suites.microrepo.conventions import VALUES, rule_text
 from stages.suites.microrepo.forms import QUESTIONS
 from stages.suites.microrepo.session import read_session
+from stages.suites.texts import TextHarness
 from stages.synthesize.__main__ import _write
 from stages.synthesize.filters import keep_sound
 from stages.synthesize.rules import RuleTeacher, corrected_actions
@@ -50,7 +50,7 @@ def test_action_sessions_parse_and_resolve(lab, sessions, written):
             for action in actions:
                 if action.tool == "edit":
                     text = text.replace(action.find, action.replace)
-            tests = run_tests(lab, sandbox, task, {task.meta["path"]: text})
+            tests = TextHarness(lab.suite, sandbox).run_tests(task, {task.meta["path"]: text})
             assert all(tests.values()), task.instance_id
             assert "passed" in [m["content"] for m in example.prompt if m["role"] == "tool"]
 

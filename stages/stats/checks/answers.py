@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from stages.records import Outcome, Task, read_jsonl
@@ -119,13 +120,20 @@ def _is_literal(text: str) -> bool:
     return True
 
 
+def _nodes(path: str, text: str) -> Iterator[ast.AST]:
+    """The syntax tree of a file; nothing of what isn't Python, or isn't this Python's."""
+    if path.endswith(".py"):
+        with contextlib.suppress(SyntaxError):
+            yield from ast.walk(ast.parse(text))
+
+
 def _one_literal(task: Task, files: Mapping[str, str]) -> bool:
     """Whether some function that FAIL_TO_PASS calls equals one and the same value in all tests."""
     hidden = {name.partition("::")[0] for name in task.FAIL_TO_PASS}
     expected: dict[str, set[str]] = defaultdict(set)
     called: set[str] = set()
     for path, text in files.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in _nodes(path, text):
             if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
                 call, value = node.test.left, node.test.comparators[0]
                 equal = isinstance(node.test.ops[0], ast.Eq)

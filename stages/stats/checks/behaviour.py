@@ -105,7 +105,7 @@ def no_surface_learned(record: Record) -> Finding:
         return absent("no condition uses a trained adapter")
     evidence: dict[str, Any] = {}
     problems = []
-    most = float(record.lab.params.agent.max_steps)
+    most = float(record.lab.agent_params.max_steps)
     for name in record.trained_conditions:
         gain = shift(record, name, lambda e: float(e.outcome == "resolved"))
         empty = shift(record, name, lambda e: float(e.no_patch))
@@ -184,7 +184,7 @@ def _style(record: Record, name: str, half: str, label: str, evidence: dict[str,
     problems = []
     lengths = [average(episodes, _length) for episodes in (base, adapted)]
     evidence |= {f"{label}_tokens_base": lengths[0], f"{label}_tokens": lengths[1]}
-    longest = float(record.lab.params.agent.max_new_tokens)
+    longest = float(record.lab.agent_params.max_new_tokens)
     moved = shift(record, name, lambda e: math.log(_length(e)), half, math.log(longest))
     if moved and _collapsed(math.exp(moved.value)) and (moved.lo > 0 or moved.hi < 0):
         ratio = math.exp(moved.value)

@@ -184,7 +184,7 @@ class Record:
     def _read(
         self, path: Path, world: str, split: str, condition: str, seed: int, half: str
     ) -> Iterator[Episode]:
-        tasks, most = self.tasks[world], self.lab.params.agent.max_new_tokens
+        tasks, most = self.tasks[world], self.lab.agent_params.max_new_tokens
         if not path.exists():
             return  # check 24 names what is missing
         for trajectory in read_jsonl(path, Trajectory):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
-from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
+from stages.agent.sandbox import SandboxConfig, open_sandbox
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Task, Trajectory
 from stages.suites.microrepo.conventions import VALUES
@@ -27,6 +29,7 @@ from stages.suites.microrepo.world import (
     repository,
     visible_test,
 )
+from stages.suites.texts import TextHarness, text_harness
 
 _TEST_NAME = re.compile(r"^def (test_\w+)\(", re.MULTILINE)
 STATE_CACHE = 2048
@@ -74,8 +77,12 @@ class Microrepo:
 
         return min((other for other in others if other != repo), key=distance)
 
-    def open_sandbox(self, config: SandboxConfig) -> Sandbox:
-        return open_sandbox(config)
+    def settings(self) -> Mapping[str, Any]:
+        """Nothing: a task says it all."""
+        return {}
+
+    def open_harness(self, config: SandboxConfig) -> AbstractContextManager[TextHarness]:
+        return text_harness(self, open_sandbox(config))
 
     def tasks(self, repo: str) -> list[Task]:
         world = self.world(repo)

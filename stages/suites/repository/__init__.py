@@ -3,7 +3,7 @@
 `python -m stages.suites.repository commits REPO A..B --test COMMAND -o tasks.jsonl` makes the file.
 """
 
-from stages.suites.repository.params import RepositoryError, RepositoryParams
+from stages.suites.repository.errors import RepositoryError
 from stages.suites.repository.suite import Repository
 
-__all__ = ["Repository", "RepositoryError", "RepositoryParams"]
+__all__ = ["Repository", "RepositoryError"]

@@ -14,10 +14,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stages.agent.sandbox import Sandbox, SandboxConfig, SandboxUnavailable, open_sandbox
+from stages.params import RepositoryParams
 from stages.records import plain_errors, write_jsonl
 from stages.suites.repository.commits import make_tasks
+from stages.suites.repository.errors import RepositoryError
 from stages.suites.repository.history import History
-from stages.suites.repository.params import RepositoryError, RepositoryParams
 from stages.suites.repository.pytest_runner import open_pytest, options_of
 from stages.suites.repository.suite import Repository
 

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.suites.repository.params import RepositoryError
+from stages.suites.repository.errors import RepositoryError
 
 TREES_KEPT = 32
 FIXED = ("safe.directory=*", "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0")

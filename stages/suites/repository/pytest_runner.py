@@ -25,7 +25,7 @@ from typing import Any
 
 from stages.agent.sandbox import RunResult, Sandbox, SandboxConfig, TestResult
 from stages.agent.workspace import materialise, walk
-from stages.suites.repository.params import RepositoryError
+from stages.suites.repository.errors import RepositoryError
 from stages.suites.repository.plain import is_test_path
 from stages.suites.swe_bench_cl.environments import INSIDE, Environment
 from stages.suites.swe_bench_cl.local import open_bound
@@ -44,6 +44,10 @@ PARTIAL = re.compile(
     r"-[kmxn]\b|-[kmxn].|--(exitfirst|maxfail|lf|ff|sw|deselect|ignore|co)\b.*|-p.*"
 )
 PROBE = "import sys, pytest; print(sys.base_prefix); print(sys.prefix)"
+LIST = (
+    "import sys; from importlib.metadata import distributions as found; print(sys.version); "
+    "print(*sorted({f'{d.name}=={d.version}' for d in found()}), sep=chr(10))"
+)
 CANARY = "\n\ndef {name}():\n    values = [{number}]\n    assert values == [{other}]\n"
 
 
@@ -115,6 +119,14 @@ def find_environment(folder: str | None) -> Environment:
         )
     base, prefix = done.stdout.split("\n")[:2]
     return Environment("", Path(prefix), Path(base), ())
+
+
+def contents_of(folder: str | None) -> list[str]:
+    """The interpreter's version and the packages, with theirs, of a virtual environment."""
+    python = Path(folder or sys.prefix) / "bin/python"
+    find_environment(folder)  # says what to do where there is none
+    done = subprocess.run([python, "-I", "-c", LIST], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
 class PytestSandbox(Sandbox):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.records import read_jsonl
-from stages.suites.repository.params import RepositoryError
+from stages.suites.repository.errors import RepositoryError
 
 TEXTS = ("instance_id", "repo", "base_commit", "problem_statement", "patch", "test_patch")
 LEVELS = ("easy", "medium", "hard")

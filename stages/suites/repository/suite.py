@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from stages.agent.chat import Message
 from stages.agent.diff import unified_diff
-from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
+from stages.agent.sandbox import SandboxConfig, open_sandbox
 from stages.agent.workspace import tree_hash_of_files
+from stages.params import RepositoryParams
 from stages.records import Task, Trajectory
 from stages.suites.repository import prompts
+from stages.suites.repository.errors import RepositoryError
 from stages.suites.repository.history import History
-from stages.suites.repository.params import RepositoryError, RepositoryParams
 from stages.suites.repository.plain import gradable, with_path
-from stages.suites.repository.pytest_runner import is_graded_path, open_pytest, options_of
+from stages.suites.repository.pytest_runner import (
+    contents_of,
+    is_graded_path,
+    open_pytest,
+    options_of,
+)
 from stages.suites.repository.rows import Row, read_rows, world_name
+from stages.suites.texts import TextHarness, text_harness
 
 
 class Repository:
@@ -35,11 +44,17 @@ class Repository:
         """The tasks of one repository by date; RepositoryError for a row that can't be used."""
         return list(self.tasks_of(repo))
 
-    def open_sandbox(self, config: SandboxConfig) -> Sandbox:
-        """A sandbox in which these tasks are played and graded."""
+    def settings(self) -> Mapping[str, Any]:
+        """The test command, and what the environment holds."""
         if self.options is None:
-            return open_sandbox(config)
-        return open_pytest(config, self.params.environment, self.options)
+            return {}
+        return {"test": self.options, "environment": contents_of(self.params.environment)}
+
+    def open_harness(self, config: SandboxConfig) -> AbstractContextManager[TextHarness]:
+        """A sandbox in which these tasks are played and graded, plainly or by pytest."""
+        if self.options is None:
+            return text_harness(self, open_sandbox(config))
+        return text_harness(self, open_pytest(config, self.params.environment, self.options))
 
     def partner(self, repo: str, others: Sequence[str]) -> str:
         """The repository whose tasks' statements share the fewest words with this one's."""

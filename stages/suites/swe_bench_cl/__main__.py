@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from stages.params import SweBenchClParams
 from stages.records import Task, plain_errors, write_json
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.load import read_sequences, runnable
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchClParams, SweBenchError
 from stages.suites.swe_bench_cl.statistics import differences, table
 
 EPILOG = """
@@ -111,9 +112,10 @@ def _check(chosen: argparse.Namespace) -> None:
 
 def _params(chosen: argparse.Namespace) -> SweBenchClParams:
     return SweBenchClParams(
+        kind="swe_bench_cl",
+        worlds=(),
         path=chosen.rows,
         revision=None,
-        order="difficulty",
         leave_out_without_tests=True,
         executor="local",
         repositories=chosen.mirrors,
@@ -125,6 +127,7 @@ def _params(chosen: argparse.Namespace) -> SweBenchClParams:
         memory_mb=chosen.memory_mb,
         processes=128,
         gold_runs=chosen.runs,
+        at_once=1,
     )
 
 

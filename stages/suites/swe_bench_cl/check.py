@@ -25,9 +25,11 @@ from stages.records import (
     sha256_text,
     write_json,
 )
+from stages.suites.gold_actions import edits_gold
 from stages.suites.swe_bench_cl import agents
+from stages.suites.swe_bench_cl.errors import HarnessError
 from stages.suites.swe_bench_cl.gold import GoldCheck, gold_check
-from stages.suites.swe_bench_cl.params import HarnessError
+from stages.suites.swe_bench_cl.harness import open_harness
 from stages.suites.swe_bench_cl.suite import SweBenchCl
 
 FORMAT = 1
@@ -83,9 +85,9 @@ def check_task(suite: SweBenchCl, task: Task) -> TaskCheck:
 def play(suite: SweBenchCl, task: Task, script: Sequence[str]) -> EpisodeResult:
     """One episode of a scripted agent, in the task's environment. Raises HarnessError."""
     spec = EpisodeSpec(task.instance_id, suite.files(task), tuple(suite.messages(task)))
-    with suite.runner(task) as runner:
+    with open_harness(suite.executor) as harness:
         model = ScriptedModel({task.instance_id: script})
-        result = run_episodes(model, [spec], CONFIG, runner)[0]
+        result = run_episodes(model, [spec], CONFIG, harness.runner(task))[0]
     if result.outcome is Outcome.HARNESS_ERROR:
         raise HarnessError(f"{task.instance_id}: {result.exit_status}")
     return result
@@ -120,7 +122,8 @@ def record(checks: Sequence[TaskCheck]) -> Mapping[str, object]:
 def _with_agent(suite: SweBenchCl, task: Task, agent: str, found: TaskCheck) -> TaskCheck:
     start = time.perf_counter()
     result = play(suite, task, _script(suite, task, agent))
-    graded = suite.report(task, result.changes)
+    with open_harness(suite.executor) as harness:
+        graded = harness.grade(task, result.changes)
     if graded.outcome is Outcome.HARNESS_ERROR:
         raise HarnessError(f"{task.instance_id}, agent {agent!r}: {graded.detail}")
     return dataclasses.replace(
@@ -138,7 +141,8 @@ def _script(suite: SweBenchCl, task: Task, agent: str) -> list[str]:
         return agents.says_passed(task)
     if agent == "plants passed":
         return agents.plants_passed(task, suite.files(task))
-    return agents.edits_gold(suite.files(task), suite.gold_changes(task))
+    edits = edits_gold(suite.files(task), suite.gold_changes(task))
+    return [*edits, "bash git diff --stat", "submit"]
 
 
 def _since(start: float) -> float:

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stages.params import SweBenchClParams
 from stages.records import Task, canonical_json, sha256_text
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.executor import Command, marked
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchClParams, SweBenchError
 from stages.suites.swe_bench_cl.specs import image_of, spec_of, test_targets
 
 ROOT, SCRATCH = "/testbed", "/carryover"

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages.records import Task, canonical_json, read_json, sha256_text, write_json
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of, text_at
 from stages.suites.swe_bench_cl.room import remedy, with_room
 from stages.suites.swe_bench_cl.specs import Spec

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import HarnessError
+from stages.suites.swe_bench_cl.errors import HarnessError
 from stages.suites.swe_bench_cl.specs import TARGET
 
 START, END = ">>>>> Start Test Output", ">>>>> End Test Output"

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from stages.records import Task, canonical_json, from_dict, read_json, sha256_text, write_json
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.executor import Executor, run_tests
 from stages.suites.swe_bench_cl.grading import Report, judge, require_swebench, statuses
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.records import Outcome, Task
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.executor import Executor, TestRun, run_tests
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 
 GOOD, BAD = frozenset({"PASSED", "XFAIL"}), frozenset({"FAILED", "ERROR"})
 OUTCOMES = {

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stages.params import SweBenchClParams
 from stages.records import Task
 from stages.suites.guard import GuardError
 from stages.suites.rows import HubSet, load_rows, read_rows
-from stages.suites.swe_bench_cl.params import SweBenchClParams, SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.rows import task_of
-from stages.suites.swe_bench_cl.sequences import build_sequences, ordered
+from stages.suites.swe_bench_cl.sequences import build_sequences
 
 HUB = HubSet("princeton-nlp/SWE-bench_Verified", ("default",), ("test",))
 BLOCKS = ("metadata", "task", "evaluation", "continual_learning")
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 
 
 def load_tasks(params: SweBenchClParams) -> dict[str, list[Task]]:
-    """Repository -> its sequence in the order that ``params`` name; SweBenchError when it can't."""
+    """Repository -> its sequence in the published order; SweBenchError when it can't be had."""
     if params.path is not None:
         sequences = read_sequences(Path(params.path))
     else:
@@ -30,8 +31,7 @@ def load_tasks(params: SweBenchClParams) -> dict[str, list[Task]]:
             raise SweBenchError(str(error)) from None
         sequences = build_sequences(_tasks(rows, HUB.dataset))
     return {
-        repo: ordered(runnable(tasks, params.leave_out_without_tests), params.order)
-        for repo, tasks in sequences.items()
+        repo: runnable(tasks, params.leave_out_without_tests) for repo, tasks in sequences.items()
     }
 
 

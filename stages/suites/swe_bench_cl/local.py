@@ -16,6 +16,7 @@ from stages.agent.sandbox.config import BACKENDS
 from stages.agent.sandbox.layout import make_layout
 from stages.agent.sandbox.pool import Pool
 from stages.agent.sandbox.worker import Worker
+from stages.params import SweBenchClParams
 from stages.records import Task, canonical_json, sha256_text
 from stages.suites.swe_bench_cl.environments import (
     INSIDE,
@@ -24,8 +25,8 @@ from stages.suites.swe_bench_cl.environments import (
     ensure,
     told_version,
 )
+from stages.suites.swe_bench_cl.errors import HarnessError
 from stages.suites.swe_bench_cl.executor import Command, marked
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchClParams
 from stages.suites.swe_bench_cl.repository import check_out, mirror_of
 from stages.suites.swe_bench_cl.room import with_room
 from stages.suites.swe_bench_cl.specs import Spec, spec_of, test_targets
@@ -141,7 +142,7 @@ class LocalExecutor:
             processes=self.params.processes,
             file_size_mb=FILE_SIZE_MB,
             output_bytes=OUTPUT_BYTES,
-            workers=1,
+            workers=self.params.at_once,
         )
 
 

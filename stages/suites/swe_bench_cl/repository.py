@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.room import remedy
 
 PERSON = ("carryover", "carryover@example.org")

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 
 FULL = ("No space left on device", "Disk quota exceeded")
 MIN_FREE_MB = 512

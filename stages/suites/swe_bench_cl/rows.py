@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.published import DIFFICULTIES, LEVELS
 
 REQUIRED = ("instance_id", "repo", "base_commit", "problem_statement", "patch", "difficulty")

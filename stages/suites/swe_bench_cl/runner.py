@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from stages.agent.sandbox import Sandbox
 from stages.agent.workspace import IGNORED_DIRS, IGNORED_SUFFIXES
 from stages.records import Task
+from stages.suites.swe_bench_cl.errors import HarnessError
 from stages.suites.swe_bench_cl.executor import Command
 from stages.suites.swe_bench_cl.local import LocalExecutor, LocalSession
-from stages.suites.swe_bench_cl.params import HarnessError
 from stages.suites.swe_bench_cl.repository import check_out, git, mirror_of
-from stages.suites.swe_bench_cl.room import with_room
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +43,6 @@ class TaskRunner:
     def _session(self, workspace: Path) -> LocalSession:
         spec = self.executor.specs(self.task)
         return LocalSession(self.sandbox, workspace, self.task, spec, tree="")
-
-
-@contextlib.contextmanager
-def open_runner(executor: LocalExecutor, task: Task) -> Iterator[TaskRunner]:
-    """A runner for episodes of ``task``; HarnessError or SweBenchError when it can't be had."""
-    with executor.sandbox(task) as sandbox, with_room(sandbox.work):
-        yield TaskRunner(executor, task, sandbox)
 
 
 def complete(mirror: Path, session: LocalSession) -> None:

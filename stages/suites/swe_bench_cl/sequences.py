@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.published import MAX_TASKS, REPOSITORIES
 from stages.suites.swe_bench_cl.rows import number_of
 

@@ -11,7 +11,7 @@ import dataclasses
 import re
 
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 
 DATA_FILES = (".json", ".png", "csv", ".txt", ".md", ".jpg", ".jpeg", ".pkl", ".yml", ".yaml")
 TARGET = re.compile(r"^diff --git a/.* b/(.*)$", re.MULTILINE)

@@ -1,31 +1,34 @@
 """The suite as the stages see it: tasks, files, opening chat, grading and notes.
 
 A repository is given as texts, as ``stages.suites.suite.Suite`` asks; what texts can't hold (Git,
-modes, links, the installed project) is added by ``runner`` before an agent's first command, and
-``grade`` hands the agent's changes to the executor as a patch.
+modes, links, the installed project) is added by the harness's ``runner`` before an agent's first
+command, and its ``grade`` hands the agent's changes to the executor as a patch.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from stages.agent.actions import ActionError, parse_action
 from stages.agent.chat import Message
+from stages.agent.sandbox import SandboxConfig
 from stages.agent.workspace import tree_hash_of_files
+from stages.params import SweBenchClParams
 from stages.records import Task, Trajectory
-from stages.suites.suite import Grade
 from stages.suites.swe_bench_cl import trees
-from stages.suites.swe_bench_cl.gold import gold_check
-from stages.suites.swe_bench_cl.grading import Report, grade
+from stages.suites.swe_bench_cl.errors import SweBenchError
+from stages.suites.swe_bench_cl.grading import require_swebench
+from stages.suites.swe_bench_cl.harness import LocalHarness, open_harness
 from stages.suites.swe_bench_cl.load import load_tasks
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.params import SweBenchError
 from stages.suites.swe_bench_cl.repository import mirror_of
-from stages.suites.swe_bench_cl.runner import TaskRunner, open_runner
+from stages.suites.swe_bench_cl.sequences import ordered
 from stages.suites.swe_bench_cl.specs import TARGET
 
 SYSTEM = """You mend a Python repository, {repo}, from its root folder. Each of your messages ends \
@@ -58,11 +61,11 @@ class SweBenchCl:
 
     @functools.cached_property
     def sequences(self) -> Mapping[str, Sequence[Task]]:
-        """Repository -> tasks in the order that the parameters name."""
-        return load_tasks(self.executor.params)
+        """World -> tasks in the published order."""
+        return {name_of(repo): tasks for repo, tasks in load_tasks(self.executor.params).items()}
 
     def tasks(self, repo: str) -> list[Task]:
-        """Each with the tree hash of its files; reads the repository once per task."""
+        """By date, each with the tree hash of its files; reads the repository once per task."""
         if repo not in self.sequences:
             raise SweBenchError(
                 f"{repo!r} isn't a repository of these tasks; there are "
@@ -70,7 +73,7 @@ class SweBenchCl:
             )
         return [
             dataclasses.replace(task, tree_hash=tree_hash_of_files(self.files(task)))
-            for task in self.sequences[repo]
+            for task in ordered(self.sequences[repo], "date")
         ]
 
     def partner(self, repo: str, others: Sequence[str]) -> str:
@@ -123,35 +126,41 @@ class SweBenchCl:
         tests = [argument for text in commands if (argument := _test_command(text))]
         return "\n".join([*lines, *(f"test {command}" for command in tests[-1:])])
 
-    def runner(self, task: Task) -> AbstractContextManager[TaskRunner]:
-        """What runs the commands of an episode of ``task``, in its environment."""
-        return open_runner(self.executor, task)
-
-    def submission(self, task: Task, changes: Mapping[str, str | None]) -> str:
-        """An episode's changes as Git sees them, without files that the repository ignores."""
-        return trees.patch_of(self._mirror(task), task, changes)
-
-    def grade(self, task: Task, changes: Mapping[str, str | None]) -> Grade:
-        """Run the task's tests on an episode's changes."""
-        report = self.report(task, changes)
-        return Grade(report.outcome, report.tests)
-
-    def report(self, task: Task, changes: Mapping[str, str | None]) -> Report:
-        """The same with its reasons; the task's gold check is made, or read where it was kept.
-
-        Raises SweBenchError for a task that isn't sound, HarnessError where its check fails.
-        """
+    def settings(self) -> Mapping[str, Any]:
+        """The limits of a run, and whose parsers and report grade it."""
         params = self.executor.params
-        found = gold_check(self.executor, task, params.gold_runs, Path(params.environments))
-        if not found.sound:
-            raise SweBenchError(
-                f"{task.instance_id} can't tell a solution from a failure: {found.reason}. Leave "
-                "it out of the experiment's tasks."
-            )
-        return grade(self.executor, task, self.submission(task, changes), found.never)
+        limits = [params.wall_seconds, params.memory_mb, params.processes]
+        return {"limits": limits, "swebench": importlib.metadata.version("swebench")}
+
+    def open_harness(self, config: SandboxConfig) -> AbstractContextManager[LocalHarness]:
+        """Each task in its environment. The limits are the suite's own: real tests take minutes."""
+        del config
+        return open_harness(self.executor)
 
     def _mirror(self, task: Task) -> Path:
         return mirror_of(self.executor.params.repositories, task.repo)
+
+
+def open_swe_bench_cl(params: SweBenchClParams) -> SweBenchCl:
+    """The suite that the parameters name; SweBenchError where agents can't work in it."""
+    if params.path is None and not params.revision:
+        raise SweBenchError(
+            "the suite's path and revision are both null: its rows could change between runs. "
+            "Name the file of rows as its `path`, or the data set's commit on the hub as its "
+            "`revision`."
+        )
+    if params.executor != "local":
+        raise SweBenchError(
+            "the suite's executor is `container`: agents work in folders of this machine, so "
+            "containers can check and grade only. Set its `executor: local`."
+        )
+    require_swebench()
+    return SweBenchCl(LocalExecutor(params))
+
+
+def name_of(repo: str) -> str:
+    """A repository's name as stages use it, for files too: ``owner/name`` is ``owner__name``."""
+    return repo.replace("/", "__")
 
 
 def _with(files: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

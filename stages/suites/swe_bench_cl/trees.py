@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.agent.workspace import IGNORED_DIRS, IGNORED_SUFFIXES, to_bytes
 from stages.records import Task
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.repository import check_out, git, git_bytes, objects_of
 
 REGULAR = ("100644", "100755")

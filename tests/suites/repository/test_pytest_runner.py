@@ -11,10 +11,10 @@ import pytest
 from stages.agent.sandbox import SandboxConfig, SandboxUnavailable, TestResult
 from stages.agent.scripted import ScriptedModel
 from stages.agent.workspace import materialise
-from stages.generate_splits.gold import gold_problem
 from stages.lab.episodes import Condition, Plan, play
+from stages.params import RepositoryParams
 from stages.records import write_jsonl
-from stages.suites.repository import Repository, RepositoryError, RepositoryParams
+from stages.suites.repository import Repository, RepositoryError
 from stages.suites.repository.commits import make_tasks
 from stages.suites.repository.history import History
 from stages.suites.repository.pytest_runner import (
@@ -24,6 +24,7 @@ from stages.suites.repository.pytest_runner import (
     open_pytest,
     options_of,
 )
+from stages.suites.texts import TextHarness
 from tests.small_lab import small_lab
 from tests.suites.repository.conftest import FIXED, Maker
 
@@ -175,11 +176,12 @@ def test_commits_become_tasks_that_the_pipeline_plays(
     )
     lab = dataclasses.replace(small_lab(), suite=suite)  # pyright: ignore[reportArgumentType]
     (task,) = suite.tasks("shop")
-    assert gold_problem(lab, sandbox, task) == ""
+    harness = TextHarness(suite, sandbox)
+    assert harness.problem(task) == ""
     edit = "edit shop.py\n<<<\n    return sum(prices[:1])\n===\n    return sum(prices)\n>>>"
     script = {task.instance_id: [edit, f"test {COMMAND}"]}
     plan = Plan([task], seed=0, attempts=1, temperature=0.0)
-    (record,), _ = play(lab, ScriptedModel(script), sandbox, Condition("base"), plan)
+    (record,), _ = play(lab, ScriptedModel(script), harness, Condition("base"), plan)
     assert record.info["outcome"] == "resolved"
     assert "2 passed" in record.info["steps"][1]["observation"]
 

@@ -12,15 +12,16 @@ import pytest
 from stages.agent.sandbox import Sandbox
 from stages.agent.scripted import ScriptedModel
 from stages.agent.workspace import materialise, tree_hash
-from stages.generate_splits.gold import gold_problem
 from stages.generate_splits.splits import order_tasks
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play
+from stages.params import RepositoryParams
 from stages.params.strict import build
 from stages.records import Outcome, Task, write_jsonl
-from stages.suites.repository import Repository, RepositoryError, RepositoryParams
+from stages.suites.repository import Repository, RepositoryError
 from stages.suites.repository.commits import make_tasks
 from stages.suites.repository.history import History
+from stages.suites.texts import TextHarness
 from tests.small_lab import small_lab
 from tests.suites.repository.conftest import SECRET, Shop
 
@@ -71,7 +72,7 @@ def lab(suite: Repository) -> Lab:
 def outcome(lab: Lab, sandbox: Sandbox, task: Task, *actions: str) -> str:
     plan = Plan([task], seed=0, attempts=1, temperature=0.0)
     model = ScriptedModel({task.instance_id: actions})
-    (record,), _ = play(lab, model, sandbox, Condition("base"), plan)
+    (record,), _ = play(lab, model, TextHarness(lab.suite, sandbox), Condition("base"), plan)
     return record.info["outcome"]
 
 
@@ -95,7 +96,7 @@ def test_a_workspace_holds_no_history_and_nothing_newer_than_its_base(suite: Rep
 
 def test_the_gold_check_of_the_pipeline_passes(lab: Lab, sandbox: Sandbox) -> None:
     for task in lab.suite.tasks("acme__shop"):
-        assert gold_problem(lab, sandbox, task) == ""
+        assert TextHarness(lab.suite, sandbox).problem(task) == ""
 
 
 def test_who_edits_the_gold_line_resolves_a_task(lab: Lab, sandbox: Sandbox) -> None:
@@ -128,7 +129,8 @@ def test_a_note_holds_the_fix_and_an_upstream_fix_is_the_patch(
 ) -> None:
     first, _ = suite.tasks("acme__shop")
     plan = Plan([first], seed=0, attempts=1, temperature=0.0)
-    (record,), _ = play(lab, ScriptedModel({first.instance_id: []}), sandbox, Condition("b"), plan)
+    harness, model = TextHarness(suite, sandbox), ScriptedModel({first.instance_id: []})
+    (record,), _ = play(lab, model, harness, Condition("b"), plan)
     told = dataclasses.replace(record, info={**record.info, **suite.upstream(first)})
     note = suite.note(first, told)
     assert "leaves the first price out" in note and "+    return sum(prices)" in note

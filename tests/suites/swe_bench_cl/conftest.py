@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.params import SweBenchClParams
 from stages.records import Task
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.params import SweBenchClParams
 from stages.suites.swe_bench_cl.specs import Spec
 
 BUGGY = "def total(prices):\n    return sum(prices[1:])\n"
@@ -116,9 +116,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 def params(mirrors: Path, environments: Path, **changed: object) -> SweBenchClParams:
     values: dict[str, object] = {
+        "kind": "swe_bench_cl",
+        "worlds": ("shop__shop",),
         "path": "tasks.json",
         "revision": None,
-        "order": "difficulty",
         "leave_out_without_tests": False,
         "executor": "local",
         "repositories": str(mirrors),
@@ -130,6 +131,7 @@ def params(mirrors: Path, environments: Path, **changed: object) -> SweBenchClPa
         "memory_mb": 1024,
         "processes": 64,
         "gold_runs": 3,
+        "at_once": 1,
     }
     return SweBenchClParams(**(values | changed))  # type: ignore[arg-type]
 

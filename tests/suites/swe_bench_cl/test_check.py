@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from stages.agent.loop import run_episodes
+from stages.agent.sandbox import SandboxConfig
 from stages.agent.scripted import ScriptedModel
 from stages.agent.spec import EpisodeSpec
 from stages.agent.workspace import tree_hash_of_files
 from stages.records import Outcome, Trajectory
+from stages.suites.gold_actions import edits_gold
 from stages.suites.swe_bench_cl import __main__ as command
 from stages.suites.swe_bench_cl import check
-from stages.suites.swe_bench_cl.agents import edits_gold
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.suite import SweBenchCl
 from tests.suites.swe_bench_cl.conftest import BUGGY, FIXED, SPEC, Shop
 
@@ -99,7 +100,8 @@ def test_an_agent_works_in_the_installed_project(suite: SweBenchCl, shop: Shop) 
     assert told[1] == "1"
     assert "OK" in told[2]
     assert "carryover" not in told[3]
-    patch = suite.submission(shop.task, result.changes)
+    with suite.open_harness(SandboxConfig()) as harness:
+        patch = harness.submission(shop.task, result.changes)
     assert set(re.findall(r"^diff --git a/(\S+)", patch, re.MULTILINE)) == {
         "built.log",
         "test_shop.py",
@@ -111,7 +113,8 @@ def test_edits_before_the_first_command_stay(suite: SweBenchCl, shop: Shop) -> N
     edit = "edit src/shop/__init__.py\n<<<\nprices[1:]\n===\nprices\n>>>"
     result = check.play(suite, shop.task, [edit, "bash git diff --stat", "submit"])
     assert "1 file changed" in result.steps[1].observation
-    assert suite.grade(shop.task, result.changes).outcome is Outcome.RESOLVED
+    with suite.open_harness(SandboxConfig()) as harness:
+        assert harness.grade(shop.task, result.changes).outcome is Outcome.RESOLVED
 
 
 def test_the_suite_as_stages_ask(
@@ -125,12 +128,12 @@ def test_the_suite_as_stages_ask(
     system, user = suite.messages(task, ["a note"])
     assert "a note" in system["content"]
     assert user["content"] == task.problem_statement
-    listed = {"acme/shop": [task], "acme/far": [task] * 9, "acme/near": [task] * 2}
+    listed = {"acme__shop": [task], "acme__far": [task] * 9, "acme__near": [task] * 2}
     monkeypatch.setitem(vars(suite), "sequences", listed)
-    assert suite.tasks("acme/shop")[0].tree_hash == tree_hash_of_files(files)
-    assert suite.partner("acme/shop", ["acme/shop", "acme/far", "acme/near"]) == "acme/near"
+    assert suite.tasks("acme__shop")[0].tree_hash == tree_hash_of_files(files)
+    assert suite.partner("acme__shop", ["acme__shop", "acme__far", "acme__near"]) == "acme__near"
     with pytest.raises(SweBenchError, match="isn't a repository of these tasks"):
-        suite.tasks("acme/none")
+        suite.tasks("acme__none")
 
 
 def test_a_note_is_read_from_the_record(suite: SweBenchCl, shop: Shop) -> None:
@@ -149,8 +152,12 @@ def test_a_note_is_read_from_the_record(suite: SweBenchCl, shop: Shop) -> None:
 
 def test_an_unsound_task_is_never_graded(suite: SweBenchCl, shop: Shop) -> None:
     task = dataclasses.replace(shop.task, FAIL_TO_PASS=("test_al (test_shop.TotalTests.test_al)",))
-    with pytest.raises(SweBenchError, match=r"can't pass: it is none of the 2 tests.*nearest is"):
-        suite.grade(task, {"src/shop/__init__.py": FIXED})
+    said = r"can't pass: it is none of the 2 tests.*nearest is"
+    with (
+        suite.open_harness(SandboxConfig()) as harness,
+        pytest.raises(SweBenchError, match=said),
+    ):
+        harness.grade(task, {"src/shop/__init__.py": FIXED})
     found = check.check_task(suite, task)
     assert (found.proven, found.outcomes) == (False, {})
 
@@ -174,7 +181,7 @@ def test_scripted_edits_lead_to_the_gold_text(before: str, after: str, tmp_path:
                 (workspace / "a.txt").write_text(after)
             return type("Done", (), {"exit_code": 0, "output": "", "timed_out": False})()
 
-    script = edits_gold({"a.txt": before}, {"a.txt": after})
+    script = [*edits_gold({"a.txt": before}, {"a.txt": after}), "submit"]
     spec = EpisodeSpec("t", {"a.txt": before}, ({"role": "user", "content": "x"},))
     model = ScriptedModel({"t": script})
     result = run_episodes(model, [spec], check.CONFIG, NoBash(), root=tmp_path)[0]  # type: ignore[arg-type]

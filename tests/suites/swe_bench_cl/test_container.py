@@ -21,9 +21,9 @@ import pytest
 
 from stages.records import Outcome, Task
 from stages.suites.swe_bench_cl.container import ContainerExecutor
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.executor import END, START
 from stages.suites.swe_bench_cl.grading import Report, grade
-from stages.suites.swe_bench_cl.params import SweBenchError
 from tests.suites.swe_bench_cl.conftest import params
 
 pytest.importorskip("swebench", reason="the swebench package isn't installed")

@@ -11,11 +11,11 @@ import pytest
 
 from stages.agent.model import Completion, Request
 from stages.records import Outcome
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.gold import gold_check, gold_checks, summary
 from stages.suites.swe_bench_cl.grading import grade
 from stages.suites.swe_bench_cl.local import LocalExecutor
 from stages.suites.swe_bench_cl.memorised import probe_memory
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.repository import base_date, check_out, future_traces, mirror_of
 from tests.suites.swe_bench_cl.conftest import SPEC, Shop, git, params
 

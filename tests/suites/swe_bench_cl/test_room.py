@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.gold import gold_check
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.params import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.room import REMEDY, remedy, with_room
 from tests.suites.swe_bench_cl.conftest import Shop
 

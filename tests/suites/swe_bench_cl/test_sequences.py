@@ -14,8 +14,8 @@ from stages.generate_splits.leaks import answers_in_question
 from stages.generate_splits.splits import SPLITS, make_split
 from stages.records import Task
 from stages.suites.swe_bench_cl.__main__ import main
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.load import load_tasks, read_sequences, runnable
-from stages.suites.swe_bench_cl.params import SweBenchError
 from stages.suites.swe_bench_cl.published import REPOSITORIES, SEQUENCES
 from stages.suites.swe_bench_cl.rows import number_of, task_of
 from stages.suites.swe_bench_cl.sequences import ordered

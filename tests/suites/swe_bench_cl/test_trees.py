@@ -10,7 +10,7 @@ import pytest
 
 from stages.records import Task
 from stages.suites.swe_bench_cl import trees
-from stages.suites.swe_bench_cl.params import SweBenchError
+from stages.suites.swe_bench_cl.errors import SweBenchError
 from tests.suites.swe_bench_cl.conftest import Shop, git
 
 TEXTS = {"run.sh": "#!/bin/sh\n", "crlf.py": "a = 1\r\nb = 2\r\n", "latin.txt": "\udce9\n"}

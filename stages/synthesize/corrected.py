@@ -1,0 +1,46 @@
+"""Format T: each session put right and played again for real; only what resolves is taught."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stages.agent.scripted import ScriptedModel
+from stages.lab.context import Lab
+from stages.lab.episodes import Condition, Plan, play
+from stages.records import Outcome, Task, Trajectory
+from stages.synthesize.teacher import Written, make_example
+
+
+class CorrectedSessions:
+    """Sessions as they would have gone with what is known afterwards, by instance id."""
+
+    def __init__(self) -> None:
+        self._resolved: dict[str, Trajectory] = {}
+
+    def play(self, lab: Lab, tasks: Sequence[Task], script: Mapping[str, Sequence[str]]) -> None:
+        """Play the ``script`` of each task in the suite's own harness and keep what resolves."""
+        plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
+        model = ScriptedModel({name: list(actions) for name, actions in script.items()})
+        with lab.open_harness() as harness:
+            played, _ = play(lab, model, harness, Condition("teacher"), plan)
+        self._resolved = {
+            str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED
+        }
+
+    def write(self, task: Task, source: Trajectory, skill: str) -> Written:
+        """The example that rests on session ``source``; none where its correction didn't resolve
+        the task."""
+        corrected = self._resolved.get(task.instance_id)
+        if corrected is None:
+            return Written((), ("the corrected session doesn't resolve the task",))
+        *prompt, last = corrected.messages
+        example = make_example(
+            "T",
+            prompt,
+            last["content"],
+            source=source,
+            step=len(source.info["steps"]) - 1,
+            skill=skill,
+            train_on="assistant",
+        )
+        return Written((example,))
