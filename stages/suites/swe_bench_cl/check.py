@@ -29,11 +29,10 @@ from stages.suites.gold_actions import edits_gold
 from stages.suites.swe_bench_cl import agents
 from stages.suites.swe_bench_cl.errors import HarnessError
 from stages.suites.swe_bench_cl.gold import GoldCheck, gold_check
+from stages.suites.swe_bench_cl.grading import FORMAT
 from stages.suites.swe_bench_cl.harness import open_harness
 from stages.suites.swe_bench_cl.suite import SweBenchCl
 
-FORMAT = 1
-"""Changes with what a check means."""
 SOLVER = "edits gold"
 AGENTS = ("nothing", "says passed", "plants passed", SOLVER)
 CONFIG = AgentConfig(max_steps=500, max_tokens=10**9, max_seconds=3600.0, max_new_tokens=10**6)

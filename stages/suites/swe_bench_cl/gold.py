@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.records import Task, canonical_json, from_dict, read_json, sha256_text, write_json
 from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.executor import Executor, run_tests
-from stages.suites.swe_bench_cl.grading import Report, judge, require_swebench, statuses
+from stages.suites.swe_bench_cl.grading import FORMAT, Report, judge, require_swebench, statuses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ def gold_check(executor: Executor, task: Task, runs: int, cache: Path) -> GoldCh
             f"{task.instance_id} has no tests, so there is nothing to check its patch by. Give a "
             "file with the complete rows of SWE-bench Verified as swe_bench_cl.path."
         )
-    content = canonical_json([dataclasses.asdict(task), executor.identity(task), runs])
+    content = canonical_json([dataclasses.asdict(task), executor.identity(task), runs, FORMAT])
     path = cache / f"gold-{sha256_text(content)[:24]}.json"
     if path.is_file():
         return from_dict(GoldCheck, read_json(path), str(path), "Delete the file.")

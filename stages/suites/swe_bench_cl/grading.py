@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from stages.records import Outcome, Task
 from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.executor import Executor, TestRun, run_tests
 
+FORMAT = 2
+"""Changes with how a log is judged, so that what was kept before is judged again."""
 GOOD, BAD = frozenset({"PASSED", "XFAIL"}), frozenset({"FAILED", "ERROR"})
 OUTCOMES = {
     "timeout": Outcome.TIMEOUT,
@@ -81,25 +83,32 @@ def judge(task: Task, run: TestRun, parser: str, never: Collection[str] = ()) ->
 def disputed_tests(log: str, parser: str) -> set[str]:
     """Tests that the log says both of: a patch that prints its own 'PASSED' lines is seen so.
 
-    The parsers keep the last status of a test; read backwards they keep the first.
+    A parser keeps one status a test, so it is asked line by line too: forged lines can stand before
+    the true one (in the captured output of a test that starts a process) and after it.
     """
-    last, first = statuses(log, parser), statuses(log, parser, backwards=True)
-    return {
-        name
-        for name in last.keys() & first.keys()
-        if {last[name], first[name]} & GOOD and {last[name], first[name]} & BAD
-    }
+    said: dict[str, set[str]] = {}
+    for lines in (_body(log), *({line} for line in set(_body(log)))):
+        for name, status in _parsed(lines, parser).items():
+            said.setdefault(name, set()).add(status)
+    return {name for name, found in said.items() if found & GOOD and found & BAD}
 
 
-def statuses(log: str, parser: str, backwards: bool = False) -> dict[str, str]:
+def statuses(log: str, parser: str) -> dict[str, str]:
     """Test -> PASSED, FAILED, ERROR, SKIPPED or XFAIL, by swebench's parser of that name."""
+    return _parsed(_body(log), parser)
+
+
+def _body(log: str) -> list[str]:
+    """The lines between the marks."""
+    body = log.split(">>>>> Start Test Output", 1)[-1].rsplit(">>>>> End Test Output", 1)[0]
+    return body.split("\n")
+
+
+def _parsed(lines: Iterable[str], parser: str) -> dict[str, str]:
     from swebench.harness.log_parsers import PARSER_REGISTRY  # pyright: ignore[reportMissingImports]
 
-    body = log.split(">>>>> Start Test Output", 1)[-1].rsplit(">>>>> End Test Output", 1)[0]
-    lines = body.split("\n")
-    text = "\n".join(reversed(lines) if backwards else lines)
     # The parsers of these eight repositories don't look at the specification.
-    return PARSER_REGISTRY[parser](text, None)  # pyright: ignore[reportArgumentType]
+    return PARSER_REGISTRY[parser]("\n".join(lines), None)  # pyright: ignore[reportArgumentType]
 
 
 def require_swebench() -> None:
