@@ -1,6 +1,6 @@
 """A model in this process: transformers and peft, adapters attached without reloading the base.
 
-A Qwen2 in float32 or bfloat16 runs through the compact engine (``compact.py``, ``engine.py``),
+A Qwen2 in float32 runs through the compact engine (``compact.py``, ``engine.py``),
 checked against transformers when it loads; everything else through ``batches.py``.
 """
 
@@ -64,7 +64,11 @@ class LocalModel:
         self._inner: dict[str, str] = {}
         """peft's names by ours: peft refuses dots, and warns of names like "a"."""
         self._loaded = 0
-        self.compact = config.use_compact and compact.supports(model.config)
+        self.compact = (
+            config.use_compact
+            and model.dtype == torch.float32  # complex rotations are of floats and doubles only
+            and compact.supports(model.config)
+        )
         if self.compact and not self._attach(None, BASE_TOLERANCE):
             self.compact = False
             del self._weights[None]

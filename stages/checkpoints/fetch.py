@@ -98,7 +98,7 @@ def asked(call: Callable[[], Any], model: ModelParams) -> Any:
         remedy = (
             f"the hub can't be used from here ({type(error).__name__}). Try again with a network "
             f"({command}), or copy a folder with the model to this machine and use `-S "
-            "model=custom -S models.custom.path=<folder>`"
+            "model=<folder>`"
         )
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore"):

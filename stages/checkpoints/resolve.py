@@ -88,10 +88,14 @@ def require_weights(model: ModelParams, folder: Path) -> None:
 
 def missing(model: ModelParams, why: str) -> str:
     """The message for weights that aren't here: what to run, and how much room it takes."""
-    room = f"about {2 * model.parameters_b:.0f} GB" if model.parameters_b else "its size is shown"
+    room = (
+        f"about {2 * model.parameters_b:.0f} GB on disk"
+        if model.parameters_b
+        else "its size is shown"
+    )
     return (
-        f"models: {model.path} (revision {revision_of(model)}): {why}. Fetch it, {room} on disk: "
+        f"models: {model.path} (revision {revision_of(model)}): {why}. Fetch it ({room}): "
         f"`HF_HUB_OFFLINE=0 python -m stages.checkpoints fetch {model.path}`. Without a network "
         "here, copy a folder with its config.json, safetensors and tokenizer to this machine and "
-        "use `-S model=custom -S models.custom.path=<folder>`."
+        "use `-S model=<folder>`."
     )

@@ -131,7 +131,7 @@ def test_a_dead_network_is_one_paragraph(hub, monkeypatch, error, text):
     with pytest.raises(ParamsError, match=text) as raised:
         fetch(MODEL, hub=hub)
     assert "\n" not in str(raised.value)
-    assert "models.custom.path" in str(raised.value)
+    assert "-S model=<folder>" in str(raised.value)
 
 
 def test_unknown_revisions_models_and_licences_are_told_apart(hub, monkeypatch):
