@@ -47,9 +47,8 @@ def _checks(suite: SuiteParams, worlds: tuple[str, ...]) -> Iterator[Callable[[]
     elif isinstance(suite, RepositoryParams):
         yield lambda: _file("the suite's tasks", suite.tasks, None)
         for world in worlds:
-            yield lambda world=world: _file(
-                f"the clone of {world}", suite.repositories[world], None
-            )
+            clone = suite.repositories.get(world)
+            yield lambda clone=clone, world=world: _file(f"the clone of {world}", clone, None)
     elif isinstance(suite, SweBenchClParams):
         yield require_swebench
         yield lambda: _file("the suite's path", suite.path, suite.revision)
@@ -61,9 +60,7 @@ def _checks(suite: SuiteParams, worlds: tuple[str, ...]) -> Iterator[Callable[[]
 
 def _file(what: str, path: str | None, revision: str | None) -> None:
     if path is None and not revision:
-        raise UserError(
-            f"{what} is null: name a file of rows, or the data set's commit on the hub."
-        )
+        raise UserError(f"{what}: none is named. Name it, or the data set's commit on the hub.")
     if path is not None and not Path(path).exists():
         raise UserError(f"{what}, {path}, isn't there.")
 
