@@ -31,6 +31,10 @@ ORGANISM = "models/base"
 Status = Literal["REGISTERED", "EXPLORATORY"]
 
 
+def _registered(block: Any) -> Any:
+    return values_of(block, places=False)
+
+
 def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> str:
     """SHA-256 over the experiment's block and the blocks it names, as canonical JSON.
 
@@ -40,18 +44,18 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
     """
     experiment = experiment_of(params, experiment_id.partition(CELL)[0])
     guard = guard_of(params, experiment)
-    models = [values_of(model) for model in _models(params, experiment)]
+    models = [_registered(model) for model in _models(params, experiment)]
     blocks = {
-        "experiment": values_of(experiment),
+        "experiment": _registered(experiment),
         "model": models if experiment.models else models[0],
-        "suite": values_of(suite_of(params, experiment)),
-        "guard": None if guard is None else values_of(guard),
-        "agent": values_of(agent_of(params, experiment)),
+        "suite": _registered(suite_of(params, experiment)),
+        "guard": None if guard is None else _registered(guard),
+        "agent": _registered(agent_of(params, experiment)),
         "organism": organism_sha,
     }
     teacher = teacher_model(params, experiment)
     if teacher is not None:  # absent for the rules, as before there were other teachers
-        blocks["teacher"] = values_of(teacher)
+        blocks["teacher"] = _registered(teacher)
     return sha256_text(canonical_json(blocks))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.params.values import place
+
 
 @dataclass(frozen=True, kw_only=True)
 class MicrorepoParams:
@@ -46,9 +48,9 @@ class GuardParams:
     """which problem set"""
     subset: str
     """humaneval: all; mbpp: sanitized (427) or full (974); maths: level2 (894)"""
-    path: str | None
+    path: str | None = place()
     """file of rows (JSON, JSON Lines, either with .gz, or Parquet); null downloads from the hub"""
-    revision: str | None
+    revision: str | None = place()
     """commit of the data set on the hub; null only with a path"""
     style: Literal["paper", "chat"]
     """paper: the prompt of the original paper; chat: an instruction, the answer marked"""
@@ -68,13 +70,13 @@ class RepositoryParams:
 
     kind: Literal["repository"]
     """which suite's code makes the tasks"""
-    repositories: dict[str, str]
+    repositories: dict[str, str] = place()
     """name (the rows' `repo`, "/" written "__") -> folder of its Git clone"""
-    tasks: str
+    tasks: str = place()
     """file of tasks, JSON Lines with SWE-bench's fields"""
     test_command: str
     """how tests are run: plain (functions, called on Python alone), or python -m pytest OPTIONS"""
-    environment: str | None
+    environment: str | None = place()
     """virtual environment with pytest and what the tests import; null takes the running one"""
     unsupported: Literal["refuse", "leave_out"]
     """what happens to a task whose tests can't be graded plainly"""
@@ -93,24 +95,24 @@ class SweBenchClParams:
     """which suite's code makes the tasks"""
     worlds: tuple[str, ...]
     """repositories, each a sequence, "/" written "__"; experiments choose among them"""
-    path: str | None
+    path: str | None = place()
     """the published SWE-Bench-CL JSON, or SWE-bench Verified rows (.json, .jsonl, .parquet)"""
-    revision: str | None
+    revision: str | None = place()
     """commit of princeton-nlp/SWE-bench_Verified on the hub; null only with a path"""
     leave_out_without_tests: bool
     """true leaves tasks without tests out; false refuses them by name"""
-    executor: Literal["container", "local"]
+    executor: Literal["container", "local"] = place()
     """container: the published images, which can only check and grade; local: a virtual environment
     inside the sandbox, which agents can work in too"""
-    repositories: str
+    repositories: str = place()
     """folder of mirrors, <owner>__<name>.git each (git clone --mirror)"""
-    environments: str
+    environments: str = place()
     """folder where virtual environments and gold checks are cached by content"""
-    find_links: str | None
+    find_links: str | None = place()
     """folder of wheels; environments are then built from it alone, without an index"""
-    socket: str | None
+    socket: str | None = place()
     """Docker or Podman socket, as unix:///path; null tries DOCKER_HOST and the usual places"""
-    pull: bool
+    pull: bool = place()
     """whether a missing image may be pulled"""
     wall_seconds: float
     """one installation, one command of an agent, or one run of a task's tests, seconds"""
@@ -120,7 +122,7 @@ class SweBenchClParams:
     """processes and threads of one run"""
     gold_runs: int
     """how often the gold patch must pass"""
-    at_once: int
+    at_once: int = place()
     """runs of tests side by side"""
 
 

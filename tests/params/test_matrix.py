@@ -94,3 +94,14 @@ def test_what_is_run_must_exist_and_watch_its_own_values(
     path.write_text(text.replace("\n  p1: p1\n", f"\n{line}\n", 1))
     with pytest.raises(ParamsError, match=said):
         load_params(path)
+
+
+def test_where_things_lie_is_no_part_of_a_registration() -> None:
+    suite, guard = PARAMS.suites["swe_bench_cl"], PARAMS.suites["humaneval"]
+    moved = dataclasses.replace(suite, path="rows.json", environments="/data/envs", at_once=8)
+    there = {"swe_bench_cl": moved, "humaneval": dataclasses.replace(guard, path="rows.jsonl")}
+    placed = dataclasses.replace(PARAMS, suites={**PARAMS.suites, **there})
+    assert registration_hash(placed, "r1", "") == registration_hash(PARAMS, "r1", "")
+    other = dataclasses.replace(moved, wall_seconds=1.0)
+    changed = dataclasses.replace(PARAMS, suites={**PARAMS.suites, "swe_bench_cl": other})
+    assert registration_hash(changed, "r1", "") != registration_hash(PARAMS, "r1", "")
