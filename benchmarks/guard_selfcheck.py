@@ -53,7 +53,7 @@ def selfcheck(peer: bool = True) -> dict[str, Any]:
         for (kind, subset), file in FILES.items():
             path, name = folder / file, f"{kind} {subset}"
             if not path.is_file():
-                results[name] = {"absent": str(path)}
+                results[name] = {"absent": file}
                 continue
             guard = open_guard(params(kind, subset, path))
             results[name] = graded(guard, sandbox)
