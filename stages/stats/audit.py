@@ -12,6 +12,7 @@ from stages.stats.results import Results
 from stages.stats.summary import rounded
 
 CHECKS = (
+    Check(1, "nothing of the future", STOP, tasks.no_future),
     Check(2, "gold patch passes", STOP, tasks.gold_passes),
     Check(3, "few harness errors", STOP, runs.few_harness_errors),
     Check(4, "every number from its own run", STOP, runs.own_runs),

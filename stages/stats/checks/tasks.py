@@ -20,6 +20,40 @@ NEAR_DUPLICATE = 0.98
 CONFOUNDED_P = 0.05
 
 
+def no_future(record: Record) -> Finding:
+    """Check 1: no workspace holds a commit, ref, tag or reflog newer than its base commit.
+
+    Of a suite whose workspaces have Git the splits say what was found in each; of any other the
+    files themselves must hold none.
+    """
+    problems: list[str] = []
+    evidence = {"tasks": 0, "with_git": 0, "commits_max": 0}
+    for world, tasks in record.tasks.items():
+        evidence["tasks"] += len(tasks)
+        history = record.gold.get(world, {}).get("history")
+        if history is None:
+            suite = record.lab.suite
+            problems += [
+                f"{name}: {path} comes from a Git folder that nothing was checked of"
+                for name, task in tasks.items()
+                for path in suite.files(task)
+                if ".git" in path.split("/")
+            ]
+            continue
+        problems += [f"{t}: not looked into" for t in tasks if t not in history]
+        for name in set(tasks) & set(history):
+            evidence["with_git"] += 1
+            evidence["commits_max"] = max(evidence["commits_max"], history[name]["commits"])
+            problems += [f"{name}: {trace}" for trace in history[name]["newer"]]
+            if history[name]["commits"] != 1:
+                problems.append(f"{name}: {history[name]['commits']} commits, one is its base")
+    return judged(
+        evidence,
+        sorted(problems),
+        "Make the mirrors again with `git clone --mirror`, then `dvc repro generate_splits`.",
+    )
+
+
 def gold_passes(record: Record) -> Finding:
     """Check 2: every task in use passed its gold run, three times; the others are counted."""
     problems, used, dropped = [], 0, 0

@@ -7,9 +7,11 @@ when its first task comes, and closed with the harness.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from stages.agent.sandbox import Sandbox
 from stages.records import Outcome, Task
@@ -19,7 +21,13 @@ from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.gold import GoldCheck, gold_check
 from stages.suites.swe_bench_cl.grading import Report, grade
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.repository import mirror_of
+from stages.suites.swe_bench_cl.repository import (
+    base_date,
+    check_out,
+    future_traces,
+    git,
+    mirror_of,
+)
 from stages.suites.swe_bench_cl.room import with_room
 from stages.suites.swe_bench_cl.runner import TaskRunner
 
@@ -56,6 +64,17 @@ class LocalHarness:
     def problem(self, task: Task) -> str:
         """The gold check, made once and kept by content. Raises HarnessError where it fails."""
         return self._gold(task).reason
+
+    def history(self, task: Task) -> dict[str, Any]:
+        """Looked for in a workspace as an agent gets it. SweBenchError where it can't be made."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            mirror = mirror_of(self.executor.params.repositories, task.repo)
+            check_out(mirror, task, folder)
+            return {
+                "commits": len(git(folder, "rev-list", "--all", "--reflog").split()),
+                "newer": future_traces(folder, base_date(mirror, task.meta["base_commit"])),
+            }
 
     def submission(self, task: Task, changes: Mapping[str, str | None]) -> str:
         """An episode's changes as Git sees them, without files that the repository ignores."""

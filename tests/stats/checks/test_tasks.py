@@ -1,12 +1,15 @@
-"""Checks 2, 16, 20, 21 and 25, each with its mistake planted."""
+"""Checks 1, 2, 16, 20, 21 and 25, each with its mistake planted."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from stages.records import Task, read_jsonl, write_jsonl
 from stages.stats.checks import tasks
+from stages.suites.microrepo.suite import Microrepo
 from tests.stats.checks.run_files import (
     EXAMPLES,
     SPLIT,
@@ -22,6 +25,47 @@ from tests.stats.checks.run_files import (
 )
 
 TASKS = SPLITS / f"tasks-{WORLD}.jsonl"
+
+
+def history(**changed: object) -> dict[str, object]:
+    return {t.instance_id: {"commits": 1, "newer": [], **changed} for t in chosen_tasks()}
+
+
+def test_1_workspaces_without_git_have_no_future(run: Path) -> None:
+    found = tasks.no_future(read_record())
+    assert (found.status, found.evidence["with_git"]) == ("pass", 0)
+    assert found.evidence["tasks"] == len(chosen_tasks())
+
+
+def test_1_a_git_folder_that_nobody_looked_into_is_caught(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Microrepo, "files", lambda *_: {"a.py": "", ".git/HEAD": "ref"})
+    found = tasks.no_future(read_record())
+    assert found.status == "fail" and ".git/HEAD" in found.evidence["first_problem"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"newer": ["the commit 0123456789ab, which is newer"]}, "which is newer"),
+        ({"commits": 2}, "2 commits"),
+    ],
+)
+def test_1_what_is_newer_than_the_base_is_caught(
+    run: Path, changed: dict[str, object], said: str
+) -> None:
+    change_json(SPLITS / "gold.json", lambda gold: gold[WORLD].update(history=history()))
+    assert tasks.no_future(read_record()).status == "pass"
+    change_json(SPLITS / "gold.json", lambda gold: gold[WORLD].update(history=history(**changed)))
+    found = tasks.no_future(read_record())
+    assert found.status == "fail" and said in found.evidence["first_problem"]
+
+
+def test_1_a_task_that_was_left_out_is_caught(run: Path) -> None:
+    found = dict(list(history().items())[1:])
+    change_json(SPLITS / "gold.json", lambda gold: gold[WORLD].update(history=found))
+    assert "not looked into" in tasks.no_future(read_record()).evidence["first_problem"]
 
 
 def test_2_a_gold_patch_that_fails_is_caught(run: Path) -> None:

@@ -31,6 +31,7 @@ def test_tasks_of_one_environment_share_a_sandbox(executor: LocalExecutor, shop:
 def test_a_change_is_graded_with_its_patch(executor: LocalExecutor, shop: Shop) -> None:
     with SweBenchCl(executor).open_harness(SandboxConfig()) as harness:
         assert harness.problem(shop.task) == ""
+        assert harness.history(shop.task) == {"commits": 1, "newer": []}
         good = harness.grade(shop.task, {"src/shop/__init__.py": FIXED})
         none = harness.grade(shop.task, {})
     assert good.outcome is Outcome.RESOLVED and all(good.tests.values())
