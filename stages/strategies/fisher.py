@@ -1,10 +1,10 @@
 """Diagonal Fisher information of an adapter, from per-sample gradients (check 8).
 
-F_i = E[(∂ log p(y∣x) / ∂θ_i)²] at θ*. The square stands inside the mean: squaring the gradient of
-a batch's mean loss instead gives about F / batch size where gradients are independent, and the
-squared mean gradient, near zero at a trained θ*, as the batch grows. With y from the data this is
-the empirical Fisher (Kunstner et al. 2019, arXiv:1905.12558); with y drawn from the model it is
-the Fisher itself (Kirkpatrick et al. 2016, arXiv:1612.00796). The caller's losses decide which.
+F_i = E[(∂ log p(y∣x) / ∂θ_i)²] at θ*. The square stands inside the mean: the squared gradient of a
+batch's mean loss is about F / batch size, and vanishes at a trained θ* as the batch grows. With y
+from the data this is the empirical Fisher (Kunstner et al. 2019, arXiv:1905.12558); with y drawn
+from the model it is the Fisher itself (Kirkpatrick et al. 2016, arXiv:1612.00796). The caller's
+losses decide which.
 """
 
 from __future__ import annotations
