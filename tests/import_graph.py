@@ -8,7 +8,17 @@ from pathlib import Path
 from stages.lab.imports import ImportGraph
 from stages.params.strict import read_yaml
 
-SHARED = ("adapters", "agent", "checkpoints", "lab", "params", "records", "server", "suites")
+SHARED = (
+    "adapters",
+    "agent",
+    "checkpoints",
+    "lab",
+    "params",
+    "records",
+    "server",
+    "strategies",
+    "suites",
+)
 """The shared rooms: everything else directly under stages/ is a stage."""
 
 

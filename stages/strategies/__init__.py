@@ -1,0 +1,1 @@
+"""Consolidation strategies: what a stream of sessions is turned into, one file each."""
