@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -200,7 +201,7 @@ def noncentralities(f: float, df: int, residual_df: int, alpha: float) -> tuple[
         high = 1.0 + 2 * df * f
         while excess(high) > 0:
             high *= 2
-        return float(optimize.brentq(excess, 0.0, high, xtol=1e-9))
+        return cast(float, optimize.brentq(excess, 0.0, high, xtol=1e-9))
 
     return at(1 - alpha / 2), at(alpha / 2)
 

@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -149,9 +150,9 @@ def gee_fit(y: Floats, design: Floats, task: NDArray, alpha: float) -> Estimate 
         # Non-convergence is told by the result below, not by a warning.
         warnings.simplefilter("ignore")
         try:
-            fit = GEE(y[order], design[order], task[order], None, Binomial(), Exchangeable()).fit(
-                maxiter=100, cov_type="bias_reduced"
-            )
+            fit: Any = GEE(
+                y[order], design[order], task[order], None, Binomial(), Exchangeable()
+            ).fit(maxiter=100, cov_type="bias_reduced")
             value, error = float(fit.params[1]), float(fit.bse[1])
         except (np.linalg.LinAlgError, ValueError) as broken:
             return Undefined(f"GEE could not be fitted: {broken}")
@@ -208,7 +209,7 @@ def negative_log_likelihood(
     eta_NQ = (design @ theta[:-1])[:, None] + scale * nodes_Q
     terms_NQ = y[:, None] * eta_NQ - np.logaddexp(0, eta_NQ)
     joint_TQ = np.add.reduceat(terms_NQ, starts) + np.log(weights_Q / weights_Q.sum())
-    task_T = special.logsumexp(joint_TQ, axis=1)
+    task_T = np.asarray(special.logsumexp(joint_TQ, axis=1))
     posterior_TQ = np.exp(joint_TQ - task_T[:, None])
     counts = np.diff(np.append(starts, y.size))
     left_NQ = np.repeat(posterior_TQ, counts, axis=0) * (y[:, None] - special.expit(eta_NQ))
