@@ -81,7 +81,7 @@ def test_interval_holds_the_mean_and_is_never_a_point(cells: np.ndarray) -> None
     for e in (clustered_difference(cells), cluster_bootstrap(cells, resamples=200)):
         assert e.value == pytest.approx(float(cells.mean()), abs=1e-12)
         assert -1 <= e.lo <= e.value <= e.hi <= 1
-        assert e.hi - e.lo > 0.01
+        assert e.hi > e.lo  # two tasks say nothing for certain, however alike
     wider = clustered_difference(cells, alpha=0.01)
     narrow = clustered_difference(cells, alpha=0.2)
     assert wider.lo <= narrow.lo + 1e-9
@@ -92,7 +92,7 @@ def test_interval_holds_the_mean_and_is_never_a_point(cells: np.ndarray) -> None
 def test_proportion_stays_in_range(cells: np.ndarray) -> None:
     e = clustered_proportion(cells)
     assert 0 <= e.lo <= e.value <= e.hi <= 1
-    assert e.hi - e.lo > 0.01
+    assert e.hi > e.lo  # two tasks say nothing for certain, however alike
 
 
 @pytest.mark.parametrize("fill", [-1.0, 0.0, 1.0])

@@ -46,7 +46,7 @@ def small(retention: list[dict[str, Any]] | None = None) -> Results:
     evaluate = SimpleNamespace(conditions=("base", "skill"))
     lab = SimpleNamespace(
         experiment=SimpleNamespace(alpha=0.05, evaluate=evaluate, splits=("A",)),
-        params=SimpleNamespace(agent=SimpleNamespace(max_steps=12)),
+        agent_params=SimpleNamespace(max_steps=12),
     )
     rows = [row("base", i, i < 2, 12) for i in range(8)]
     rows += [row("skill", i, i < 6, 4) for i in range(8)]
