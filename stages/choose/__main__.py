@@ -1,0 +1,31 @@
+"""Write down what the parameters choose for an experiment: model, suite, guard, teacher, agent.
+
+The other stages depend on this file instead of on every model and suite there is, so an entry that
+an experiment doesn't use can change without making any of its stages stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.lab.context import Lab, run_main
+from stages.params import guard_of, suite_of, teacher_model, values_of
+from stages.records import write_json
+
+
+def work(lab: Lab) -> None:
+    params, experiment = lab.params, lab.experiment
+    chosen = {
+        "model": lab.model,
+        "suite": suite_of(params, experiment),
+        "guard": guard_of(params, experiment),
+        "teacher": teacher_model(params, experiment),
+        "agent": lab.agent_params,
+        "sandbox": params.sandbox,
+    }
+    path = Path("data/chosen") / f"{lab.name}.json"
+    write_json(path, {name: values_of(block) for name, block in chosen.items()})
+
+
+if __name__ == "__main__":
+    run_main("choose", work)
