@@ -12,6 +12,8 @@ import sys
 from tabulate import tabulate
 
 from stages.checkpoints.resolve import GB
+from stages.lab.chosen import open_suite
+from stages.lab.context import Lab
 from stages.params import (
     Experiment,
     ModelParams,
@@ -195,13 +197,26 @@ def assumptions(plan: Plan) -> list[str]:
     ]
 
 
+def _worlds(params: Params, plan: Plan, missing: list[str]) -> tuple[str, ...]:
+    """The experiment's repositories and its placebo's; why there is none joins ``missing``."""
+    try:
+        suite = open_suite(suite_of(params, plan.experiment), "its suite")
+    except UserError:  # what it lacks is said by name
+        return plan.experiment.worlds
+    try:
+        return Lab(plan.name, params, plan.experiment, plan.model, suite).all_worlds
+    except UserError as error:
+        missing.append(str(error))
+        return plan.experiment.worlds
+
+
 def _print(params: Params, plan: Plan) -> None:
     suite = plan.experiment.suite or params.suite
     print(f"{plan.name}: {plan.experiment.title}\nmodel {plan.model.path}, suite {suite}\n")
     print(work_table(plan), room_table(plan), power_line(plan), sep="\n\n")
     print("\nassumed:", *assumptions(plan), sep="\n- ")
     missing = lacks(plan.model, plan.size)
-    missing += suite_lacks(suite_of(params, plan.experiment), plan.experiment.worlds)
+    missing += suite_lacks(suite_of(params, plan.experiment), _worlds(params, plan, missing))
     guard = guard_of(params, plan.experiment)
     missing += [] if guard is None else suite_lacks(guard, ())
     print("\nmissing here:", *(missing or ["nothing"]), sep="\n- ", end="\n\n")
