@@ -60,7 +60,6 @@ class LocalModel:
         own = getattr(model.config, "max_position_embeddings", None)
         self._positions = min(own or config.max_context_tokens, config.max_context_tokens)
         self._weights: dict[str | None, compact.CompactQwen2] = {}
-        self._stream: LocalStream | None = None
         self._inner: dict[str, str] = {}
         """peft's names by ours: peft refuses dots, and warns of names like "a"."""
         self._loaded = 0
@@ -117,7 +116,6 @@ class LocalModel:
     def drop_adapter(self, name: str) -> None:
         """Detach an adapter and free its weights."""
         self._weights.pop(name, None)
-        self._stream = None
         self._model.delete_adapter(self._inner.pop(name))
 
     def use(self, adapter: str | None) -> None:
@@ -140,10 +138,12 @@ class LocalModel:
         compacted = [n for n, request in enumerate(requests) if self._is_compact(request.adapter)]
         done: dict[int, Completion] = {}
         if compacted:
-            self._stream = self._stream or LocalStream(self)
-            self._stream.submit([(n, requests[n]) for n in compacted])
+            # Slots that an earlier call left behind would change which rows share a batch, and
+            # with it the last bits of the logits: answers would depend on what was asked before.
+            stream = LocalStream(self)
+            stream.submit([(n, requests[n]) for n in compacted])
             while len(done) < len(compacted):
-                done.update(self._stream.poll())
+                done.update(stream.poll())
         rest = sorted(
             (n for n in range(len(requests)) if n not in done),
             key=lambda n: (requests[n].adapter or "", n),
@@ -189,7 +189,6 @@ class LocalModel:
 
     def _attach(self, adapter: str | None, tolerance: float) -> bool:
         """Copy weights into the compact form; False when its logits aren't transformers' own."""
-        self._stream = None
         inner = None if adapter is None else self._inner[adapter]
         self._weights[adapter] = compact.from_transformers(self._model, self._positions, inner)
         return self.difference(adapter) <= tolerance

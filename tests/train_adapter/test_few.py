@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stages.lab.places import AdapterPlace
 from stages.records import Example
-from stages.train_adapter.__main__ import few, settings_of
+from stages.train_adapter.conditions import few, settings_of
 from tests.small_lab import small_lab
 
 EXAMPLE = Example("0", "T", ({"role": "user", "content": "q"},), "submit")
