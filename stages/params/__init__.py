@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stages.params.arms import AgentChanges, ArmParams, ExamplesParams
 from stages.params.load import (
     agent_of,
     cells_of,
@@ -31,6 +32,7 @@ from stages.params.schema import (
     TeacherParams,
     Train,
 )
+from stages.params.stream import StrategyParams, StreamParams
 from stages.params.strict import ParamsError, build
 from stages.params.suites import (
     GuardParams,
@@ -44,10 +46,13 @@ from stages.params.values import values_of
 
 __all__ = [
     "AdapterParams",
+    "AgentChanges",
     "AgentParams",
+    "ArmParams",
     "Collect",
     "CriterionParams",
     "Evaluate",
+    "ExamplesParams",
     "Experiment",
     "GuardParams",
     "Knowledge",
@@ -60,6 +65,8 @@ __all__ = [
     "RepositoryParams",
     "SandboxParams",
     "ServerParams",
+    "StrategyParams",
+    "StreamParams",
     "SuiteParams",
     "SweBenchClParams",
     "Synthesis",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.params.arms import ArmParams
+from stages.params.stream import StreamParams
 from stages.params.suites import SuiteParams
 from stages.params.values import later
 
@@ -321,6 +323,10 @@ class Experiment:
     train: Train
     knowledge: Knowledge
     evaluate: Evaluate
+    arms: dict[str, ArmParams] | None = later(None)
+    """arms beside the conditions, by name; null for none"""
+    stream: StreamParams | None = later(None)
+    """consolidation of sessions as they arrive; null: one adapter from all of them at once"""
     guard: str | None = None
     """suite that watches the capability drop; null for none"""
     criteria: dict[str, CriterionParams]
