@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.params.values import later
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentChanges:
@@ -56,6 +58,10 @@ class ArmParams:
     """the condition or arm whose adapter it uses instead; null: its own, or none"""
     notes: bool = False
     """whether retrieved notes are in its context"""
+    adapter_world: str | None = later(None)
+    """world whose adapter of that name it uses; null is the one it is played in"""
+    advice: str = later("")
+    """text added to the end of the system message; empty for none"""
     agent: AgentChanges | None = None
     """switches of the agent's loop; null leaves the experiment's"""
     worlds: tuple[str, ...] | None = None
