@@ -36,13 +36,19 @@ def arm_episodes(lab: Lab, world: str, split: str, arm: str, seed: int) -> Path:
 
 def adapter_of(lab: Lab, world: str, split: str, arm: str, seed: int) -> AdapterPlace | None:
     """The adapter that an arm is played with in ``world``: its own or another's; None: base."""
-    params = (lab.experiment.arms or {})[arm]
-    if params.examples is not None:
+    if (lab.experiment.arms or {})[arm].examples is not None:
         return arm_place(lab, world, split, arm, seed)
+    return adapter_taken(lab, world, split, arm, seed)
+
+
+def adapter_taken(lab: Lab, world: str, split: str, arm: str, seed: int) -> AdapterPlace | None:
+    """The adapter of another condition or arm that an arm names: to play, or to recover from."""
+    arms = lab.experiment.arms or {}
+    params = arms[arm]
     if params.adapter is None:
         return None
     owner = params.adapter_world or world
-    if params.adapter in (lab.experiment.arms or {}):
+    if params.adapter in arms:
         return adapter_of(lab, owner, split, params.adapter, seed)
     name = arm_of(params.adapter)
     return None if name is None else adapter_place(lab, owner, split, name, seed)
@@ -63,13 +69,16 @@ def _require_sound(lab: Lab, name: str, arm: ArmParams) -> None:
         if arm.adapter_world is not None:
             raise ParamsError(f"{where}.adapter_world: there is no adapter to take from it.")
         return
-    if arm.examples is not None:
-        raise ParamsError(f"{where}: it has examples of its own and another's adapter. Drop one.")
+    if arm.examples is not None and not arm.examples.recovery:
+        raise ParamsError(
+            f"{where}: it has examples of its own and another's adapter. Drop one, or say by "
+            "examples.recovery after how many sessions of its own world that adapter is to recover."
+        )
     if arm.adapter in arms:
-        if arms[arm.adapter].adapter is not None:
+        if arms[arm.adapter].examples is None or arms[arm.adapter].adapter is not None:
             raise ParamsError(
-                f"{where}.adapter: {arm.adapter!r} has no adapter of its own but "
-                f"{arms[arm.adapter].adapter!r}'s. Name that."
+                f"{where}.adapter: {arm.adapter!r} has no adapter that is trained from the base "
+                "for itself. Name the arm or condition that has."
             )
     elif arm_of(arm.adapter) not in arms_of(experiment):
         raise ParamsError(

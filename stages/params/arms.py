@@ -55,7 +55,8 @@ class ArmParams:
     examples: ExamplesParams | None = None
     """what its adapter is trained on; null trains none"""
     adapter: str | None = None
-    """the condition or arm whose adapter it uses instead; null: its own, or none"""
+    """the condition or arm whose adapter it uses instead; null: its own, or none. With
+    `examples.recovery` that adapter is trained on, on those sessions alone"""
     notes: bool = False
     """whether retrieved notes are in its context"""
     adapter_world: str | None = later(None)
