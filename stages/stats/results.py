@@ -14,6 +14,7 @@ from stages.lab.splits import read_played, read_tasks
 from stages.records import Outcome, Task, Trajectory, read_json, read_jsonl, sha256_file
 from stages.stats.clusters import Cells, tabulate_cells
 from stages.stats.rates import resolved_value
+from stages.stats.streams import Streams
 
 TEST, TRAIN = "test", "train"
 
@@ -69,6 +70,7 @@ class Results:
     """``world/split/arm-sN`` -> loss per step"""
     facts: dict[str, dict[str, Any]]
     certificates: dict[str, dict[str, Any]]
+    streams: Streams = dataclasses.field(default_factory=Streams)
 
     @property
     def conditions(self) -> list[str]:
