@@ -63,6 +63,8 @@ class ArmParams:
     """world whose adapter of that name it uses; null is the one it is played in"""
     advice: str = later("")
     """text added to the end of the system message; empty for none"""
+    indicators: bool = later(False)
+    """measure on every test task what would tell that the adapter has gone stale"""
     agent: AgentChanges | None = None
     """switches of the agent's loop; null leaves the experiment's"""
     worlds: tuple[str, ...] | None = None

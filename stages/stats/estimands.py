@@ -22,6 +22,8 @@ import numpy as np
 from stages.params import CriterionParams, ParamsError
 from stages.stats.clusters import clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.continual import registered_origins
+from stages.stats.families.ablation import ABLATION
+from stages.stats.families.drift import DRIFT
 from stages.stats.families.stream import stream_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
@@ -33,6 +35,8 @@ pairs alone are too few for an interval."""
 
 FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
     "stream": stream_estimand,
+    **ABLATION,
+    **DRIFT,
 }
 
 

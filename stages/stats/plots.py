@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stages.records import write_json
-from stages.stats import summary
+from stages.stats import designs, summary
 from stages.stats.clusters import clustered_proportion
 from stages.stats.results import Results
 
@@ -26,6 +26,7 @@ Rows = list[dict[str, Any]]
 def write_plots(results: Results, folder: Path) -> None:
     """Write folder/{conditions,difficulty,convention,steps,loss,retention}.json, each atomically.
 
+    Beside them those of the experiment's own design (``designs.plots``).
     RecordError names a file that can't be written; the earlier one is then untouched.
     """
     plots = {
@@ -35,6 +36,7 @@ def write_plots(results: Results, folder: Path) -> None:
         "steps": _steps(results),
         "loss": loss_rows(results.losses),
         "retention": _retention(results),
+        **designs.plots(results),
     }
     for name, rows in plots.items():
         write_json(folder / f"{name}.json", rows)

@@ -19,10 +19,8 @@ from stages.suites.microrepo.suite import Microrepo, UnknownWorld
 from stages.suites.microrepo.world import World
 from stages.suites.microrepo_drift.decisions import Decision, read_decisions
 from stages.suites.microrepo_drift.reference import reference_session
+from stages.suites.releases import MARK
 from stages.suites.texts import TextHarness, text_harness
-
-MARK = "~"
-"""Between a world's name and the severity of its change."""
 
 
 class Release(Microrepo):
@@ -128,13 +126,3 @@ class MicrorepoDrift:
         """A finished session on the task as it should go in its release: a whole chat."""
         world = self.releases[str(task.meta["severity"])].world(task.repo)
         return reference_session(world, int(task.meta["index"]))
-
-
-def base_world(name: str) -> str:
-    """The world before the change."""
-    return name.partition(MARK)[0]
-
-
-def severity_of(name: str) -> str:
-    """The severity in a world's name; empty before the change."""
-    return name.partition(MARK)[2]
