@@ -8,9 +8,12 @@ from stages.lab.arms import arm_of, arms_of
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_place
 from stages.params import ArmParams, ParamsError
+from stages.suites.releases import base_world
 
 ARMS = "arms"
 """Folder of the arms beside the conditions' own files."""
+BEFORE = "before"
+"""As an arm's ``adapter_world``: the world that it was before its change."""
 
 
 def arms_in(lab: Lab, world: str) -> dict[str, ArmParams]:
@@ -47,7 +50,7 @@ def adapter_taken(lab: Lab, world: str, split: str, arm: str, seed: int) -> Adap
     params = arms[arm]
     if params.adapter is None:
         return None
-    owner = params.adapter_world or world
+    owner = base_world(world) if params.adapter_world == BEFORE else params.adapter_world or world
     if params.adapter in arms:
         return adapter_of(lab, owner, split, params.adapter, seed)
     name = arm_of(params.adapter)
@@ -59,7 +62,9 @@ def _require_sound(lab: Lab, name: str, arm: ArmParams) -> None:
     arms = experiment.arms or {}
     if name in experiment.evaluate.conditions:
         raise ParamsError(f"{where}: a condition has this name too. Give the arm another.")
-    for world in (*(arm.worlds or ()), arm.adapter_world):
+    played = arm.worlds or lab.worlds
+    taken = map(base_world, played) if arm.adapter_world == BEFORE else [arm.adapter_world]
+    for world in (*played, *taken):
         if world is not None and world not in lab.worlds:
             raise ParamsError(
                 f"{where}: {world!r} is none of the experiment's worlds "

@@ -60,7 +60,8 @@ class ArmParams:
     notes: bool = False
     """whether retrieved notes are in its context"""
     adapter_world: str | None = later(None)
-    """world whose adapter of that name it uses; null is the one it is played in"""
+    """world whose adapter of that name it uses; null is the one it is played in, `before` the one
+    that this was before its change (microrepo_drift)"""
     advice: str = later("")
     """text added to the end of the system message; empty for none"""
     indicators: bool = later(False)

@@ -106,17 +106,22 @@ def _job(one: Recovering, cells: Cells, base: Base) -> Callable[[], Path]:
 
 
 def recovery_examples(one: Recovering, tokenizer: Any) -> list[Example]:
-    """The examples of the first sessions, repeated to the token budget; RecordError for none."""
-    tasks = read_split(one.lab, one.place.world, one.place.split).train
-    first = {task.instance_id for task in tasks[: one.params.recovery]}
-    every = {e.example_id: e for e in read_jsonl(one.source, Example) if e.instance_id in first}
-    examples = list(every.values())
-    if not examples:
+    """Examples of the first sessions that left one, repeated to the token budget.
+
+    RecordError where there are fewer such sessions than registered.
+    """
+    by_session: dict[str, list[Example]] = {}
+    for example in {e.example_id: e for e in read_jsonl(one.source, Example)}.values():
+        by_session.setdefault(example.instance_id, []).append(example)
+    order = [t.instance_id for t in read_split(one.lab, one.place.world, one.place.split).train]
+    sessions = [name for name in order if name in by_session][: one.params.recovery]
+    if len(sessions) < one.params.recovery:
         raise RecordError(
-            f"{one.source}: no example is of the first {one.params.recovery} sessions, so there "
-            "is nothing to recover on. Raise synthesis.tokens, which draws among all sessions, "
-            "or the number of sessions."
+            f"{one.source}: {len(sessions)} sessions left an example, arm {one.place.arm} is to "
+            f"recover on {one.params.recovery}. Raise synthesis.tokens, which draws among all "
+            "sessions, or register fewer."
         )
+    examples = [example for name in sessions for example in by_session[name]]
     budget = one.params.tokens
     if budget == 0:
         return examples
