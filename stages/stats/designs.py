@@ -5,9 +5,11 @@ Each part is there only for an experiment of its kind, so that others' files sta
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from stages.stats.families import ablation, drift
+from stages.stats.families import ablation, staleness
+from stages.stats.families.drift import drift_estimand, read_indicators
 from stages.stats.intervals import Estimate
 from stages.stats.results import Results
 from stages.stats.roc import Roc, roc_curve
@@ -133,30 +135,44 @@ def drift_table(results: Results) -> dict[str, Any]:
     if pair is None:
         return {}
     table: dict[str, Any] = {s: _severity(results, *pair, s) for s in severities(results)}
-    changes = ("", *table)
-    table["indicators"] = {
-        name: {
-            "auc": {s or "any": drift.indicator_auc(results, name, s)(alpha) for s in changes},
-            "auc_of_failure": drift.failure_auc(results, name)(alpha),
-            **_trigger(results, name),
-        }
-        for name in drift.INDICATORS
+    names = indicators(results)
+    table["indicators"] = {name: _indicator(results, name, alpha) for name in names}
+    table["compared"] = {
+        f"{first} - {second}": compared(alpha)
+        for first, second in itertools.combinations(names, 2)
+        if (compared := drift_estimand("compare_auc", results, [first, second])) is not None
     }
     return table
 
 
+def indicators(results: Results) -> list[str]:
+    """Names of the indicators that were measured."""
+    return sorted({name for row in read_indicators(results.lab) for name in row["scores"]})
+
+
+def _indicator(results: Results, name: str, alpha: float) -> dict[str, Any]:
+    changes = ("", *severities(results))
+    return {
+        "auc": {
+            s or "any": staleness.severity_auc(results, name, s, "stale")(alpha) for s in changes
+        },
+        "auc_of_failure": staleness.severity_auc(results, name, "", "failed")(alpha),
+        **_trigger(results, name),
+    }
+
+
 def _severity(results: Results, before: str, stale: str, severity: str) -> dict[str, Any]:
     alpha = results.lab.experiment.alpha
-    arms = [name for name in _arms(results) if drift.rows_in(results, name, severity)]
+    arms = [name for name in _arms(results) if staleness.rows_in(results, name, severity)]
     kinds = ("", "file", "command", "convention")
     return {
-        "degradation": drift.degradation(results, before, stale, severity)(alpha),
-        "against_base": drift.drifted(results, stale, "base", severity)(alpha),
+        "degradation": staleness.degradation(results, before, stale, severity)(alpha),
+        "against_base": staleness.drifted(results, stale, "base", severity)(alpha),
         "conflict_rate": {
-            name: {k or "any": drift.conflict(results, name, severity, k)(alpha) for k in kinds}
+            name: {k or "any": staleness.conflict(results, name, severity, k)(alpha) for k in kinds}
             for name in arms
         },
-        "recovery": drift.recovered(results, before, stale, severity, alpha),
+        "recovery": staleness.recovered(results, before, stale, severity, alpha),
     }
 
 
@@ -174,8 +190,8 @@ def _trigger(results: Results, name: str) -> dict[str, Any]:
 
 
 def _curve(results: Results, name: str) -> Roc | None:
-    found = drift.cases(results)
-    curve = roc_curve([c.scores[name] for c in found], [bool(c.severity) for c in found])
+    rows = staleness.measured(results, name)
+    curve = roc_curve([row["scores"][name] for row in rows], [row["stale"] for row in rows])
     return curve if isinstance(curve, Roc) else None
 
 
@@ -186,8 +202,8 @@ def recovery_rows(results: Results) -> Rows:
     if pair is None:
         return rows
     for severity in severities(results):
-        found = drift.recovered(results, *pair, severity, alpha)
-        if isinstance(found, drift.Recovery):
+        found = staleness.recovered(results, *pair, severity, alpha)
+        if isinstance(found, staleness.Recovery):
             rows += [
                 {
                     "severity": severity,
@@ -204,7 +220,7 @@ def recovery_rows(results: Results) -> Rows:
 def roc_rows(results: Results) -> Rows:
     """Corners of each indicator's ROC curve, at most ``ROC_POINTS`` of them."""
     rows: Rows = []
-    for name in drift.INDICATORS:
+    for name in indicators(results):
         curve = _curve(results, name)
         if curve is not None:
             last = len(curve.detections) - 1

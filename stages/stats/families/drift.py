@@ -1,248 +1,78 @@
-"""Estimands of a changed environment (e10): what is lost, contradicted, regained, and foreseen.
+"""Estimands of a changed environment (e10): indicators of staleness, and conflicts with context.
 
-``degradation.BEFORE.AFTER.SEVERITY``: resolve rate of arm BEFORE in the worlds before the change -
-that of arm AFTER in the worlds after it, paired by issue. ``drifted.A.B.SEVERITY``: A - B in the
-worlds after it. ``conflict_rate.ARM.SEVERITY[.KIND]``: share of decisions in which the agent
-followed the world as it was although its context told the world as it is.
-``recovery_sessions.BEFORE.STALE.SEVERITY``: sessions after the change until 90 % of what STALE lost
-is regained, over the arms that recover from STALE's adapter. ``indicator_auc.NAME[.SEVERITY]``:
-area under the ROC curve of an indicator that should tell sessions after the change from those
-before; ``indicator_difference.A.B[.SEVERITY]``: of two, paired.
+They read every ``indicators*.jsonl`` below ``data/evaluations/NAME/``. A row is one episode: world,
+split, seed, condition, instance_id; ``stale`` (1 where the adapter was trained before the change
+and this is after it, else 0); ``scores`` (indicator → number, higher says stale); ``decisions``
+(how often the context settled what to do) and ``conflicts`` (how often the agent did otherwise).
+
+``auc.INDICATOR``: probability that a stale episode scores above a sound one, in [0, 1]; tasks are
+  clusters (Obuchowski).
+``compare_auc.A.B``: AUC of A - of B on the same episodes.
+``conflict_rate.CONDITION``: conflicts / decisions of a condition or arm, by task.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-import numpy as np
-
-from stages.lab.arm_adapters import arm_episodes, arms_in
-from stages.lab.splits import read_tasks
-from stages.records import Trajectory, read_jsonl
-from stages.stats.clusters import clustered_difference, tabulate_cells
-from stages.stats.conflict import Recovery, conflict_rate, recovery
+from stages.lab.context import Lab
+from stages.params import ParamsError
+from stages.records import read_jsonl
+from stages.stats.conflict import conflict_rate
 from stages.stats.intervals import Estimate, Undefined
-from stages.stats.results import Results, Row
+from stages.stats.results import Results
 from stages.stats.roc import auc, compare_auc
 from stages.stats.verdict import Estimand
-from stages.suites.releases import base_world, severity_of
 
-SHARE = 0.9
-"""Registered share of the loss that counts as recovered."""
-INDICATORS = ("surprise", "disagreement", "failed_actions")
-Issue = tuple[str, str]
-"""A world before its change, and the number of an issue in it."""
+Rows = list[dict[str, Any]]
 
 
-def issue_of(world: str, instance_id: str) -> Issue:
-    """What a task before and one after the change have in common."""
-    return base_world(world), instance_id.rpartition("__")[2]
+def read_indicators(lab: Lab) -> Rows:
+    """Every row of the experiment's indicators; none where none were written."""
+    paths = sorted(lab.folder("data/evaluations").rglob("indicators*.jsonl"))
+    return [row for path in paths for row in read_jsonl(path, dict)]
 
 
-def rows_in(results: Results, name: str, severity: str) -> list[Row]:
-    """Test episodes of a condition or arm in the worlds of one severity; "": before the change."""
-    return [row for row in results.select(name) if severity_of(row.world) == severity]
+def drift_estimand(name: str, results: Results, parts: Sequence[str]) -> Estimand | None:
+    """The estimand ``NAME.<parts>``; None for a name of another shape."""
+    rows = read_indicators(results.lab)
+    if name == "conflict_rate" and len(parts) == 1:
+        return partial(_conflicts, [row for row in rows if row["condition"] == parts[0]])
+    if (name, len(parts)) not in (("auc", 1), ("compare_auc", 2)):
+        return None
+    there = sorted({indicator for row in rows for indicator in row["scores"]})
+    if rows and (unknown := [part for part in parts if part not in there]):
+        raise ParamsError(
+            f"criteria: {unknown[0]!r} is no indicator; the rows have {', '.join(there)}."
+        )
+    cases = [row for row in rows if all(part in row["scores"] for part in parts)]
+    return partial(_auc if name == "auc" else _compared, cases, *parts)
 
 
-def resolved_by_issue(rows: Iterable[Row]) -> dict[tuple[Issue, Hashable], float]:
-    """Completed episodes: (issue, run) → resolved."""
-    return {
-        (issue_of(row.world, row.instance_id), row.run): row.resolved
-        for row in rows
-        if not np.isnan(row.resolved)
-    }
+def _task(row: dict[str, Any]) -> tuple[str, str]:
+    return (row["world"], row["instance_id"])
 
 
-def lost(results: Results, first: list[Row], second: list[Row], what: str) -> Estimand:
-    """Mean of first - second over the issues and runs of both."""
-    one, other = resolved_by_issue(first), resolved_by_issue(second)
-    shared = sorted(one.keys() & other.keys(), key=repr)
-    cells = tabulate_cells((*key, one[key] - other[key]) for key in shared)
-
-    def estimate(alpha: float) -> Estimate | Undefined:
-        return clustered_difference(cells, alpha) if shared else Undefined(f"{what} were not run")
-
-    return estimate
+def _auc(cases: Rows, indicator: str, alpha: float) -> Estimate | Undefined:
+    scores = [row["scores"][indicator] for row in cases]
+    return auc(scores, [row["stale"] for row in cases], alpha, [_task(row) for row in cases])
 
 
-def degradation(results: Results, before: str, after: str, severity: str) -> Estimand:
-    first, second = rows_in(results, before, ""), rows_in(results, after, severity)
-    return lost(results, first, second, f"{before}, and {after} after a {severity} change,")
+def _compared(cases: Rows, first: str, second: str, alpha: float) -> Estimate | Undefined:
+    scores = [[row["scores"][name] for row in cases] for name in (first, second)]
+    stale, clusters = [row["stale"] for row in cases], [_task(row) for row in cases]
+    found = compare_auc(*scores, stale, alpha, clusters)
+    return found if isinstance(found, Undefined) else found.difference
 
 
-def drifted(results: Results, first: str, second: str, severity: str) -> Estimand:
-    pair = (rows_in(results, name, severity) for name in (first, second))
-    return lost(results, *pair, f"{first} and {second} after a {severity} change")
-
-
-@dataclasses.dataclass(frozen=True)
-class Conflicts:
-    """Decisions of one issue's episodes in which what was and what is call for different things."""
-
-    stale: int
-    """followed the world as it was although the context told otherwise"""
-    told: int
-    """decisions of which the context told"""
-
-
-def conflicts(results: Results, arm: str, severity: str, kind: str = "") -> dict[Issue, Conflicts]:
-    """Per issue, over seeds and splits; ``kind`` keeps file, command or convention only."""
-    lab, found = results.lab, dict[Issue, Conflicts]()
-    for world in (w for w in lab.worlds if severity_of(w) == severity and arm in arms_in(lab, w)):
-        tasks = {task.instance_id: task for task in read_tasks(lab, world)}
-        for split in lab.experiment.splits:
-            for seed in lab.experiment.seeds:
-                for played in read_jsonl(arm_episodes(lab, world, split, arm, seed), Trajectory):
-                    task = tasks[played.info["instance_id"]]
-                    made = lab.suite.decisions(task, played)  # type: ignore[attr-defined]
-                    told = [d for d in made if d.told and kind in ("", d.kind)]
-                    key = issue_of(world, task.instance_id)
-                    old = found.get(key, Conflicts(0, 0))
-                    stale = old.stale + sum(decision.stale for decision in told)
-                    found[key] = Conflicts(stale, old.told + len(told))
-    return found
-
-
-def conflict(results: Results, arm: str, severity: str, kind: str = "") -> Estimand:
-    if not hasattr(results.lab.suite, "decisions"):
-        return lambda alpha: Undefined("the suite has no world before a change to compare with")
-    by_issue = list(conflicts(results, arm, severity, kind).values())
-    stale, told = [c.stale for c in by_issue], [c.told for c in by_issue]
-    return lambda alpha: conflict_rate(stale, told, alpha)
-
-
-def checkpoints(results: Results, stale: str, severity: str) -> dict[float, str]:
-    """Sessions after the change → the arm that recovered on so many from STALE's adapter."""
-    arms = results.lab.experiment.arms or {}
-    source = (arms[stale].adapter, arms[stale].adapter_world) if stale in arms else None
-    found = {0.0: stale}
-    for name, arm in arms.items():
-        if arm.examples is not None and (arm.adapter, arm.adapter_world) == source:
-            found[float(arm.examples.recovery)] = name
-    return {k: found[k] for k in sorted(found) if rows_in(results, found[k], severity)}
-
-
-def recovered(
-    results: Results, before: str, stale: str, severity: str, alpha: float
-) -> Recovery | Undefined:
-    """The recovery curve over the issues that every checkpoint and BEFORE have played."""
-    points = checkpoints(results, stale, severity)
-    if len(points) < 2 or 0.0 not in points:
-        return Undefined(f"fewer than two checkpoints of {stale} after a {severity} change")
-    columns = [_by_issue(rows_in(results, name, severity)) for name in points.values()]
-    prior = _by_issue(rows_in(results, before, ""))
-    shared = sorted(set(prior).intersection(*columns))
-    if not shared:
-        return Undefined(f"{before} and the checkpoints of {stale} have no issue in common")
-    after = np.array([[column[issue] for column in columns] for issue in shared])
-    return recovery(list(points), after, [prior[issue] for issue in shared], SHARE, alpha)
-
-
-def _by_issue(rows: Iterable[Row]) -> dict[Issue, float]:
-    groups: dict[Issue, list[float]] = {}
-    for (issue, _), value in resolved_by_issue(rows).items():
-        groups.setdefault(issue, []).append(value)
-    return {issue: float(np.mean(values)) for issue, values in groups.items()}
-
-
-def recovery_sessions(results: Results, before: str, stale: str, severity: str) -> Estimand:
-    def estimate(alpha: float) -> Estimate | Undefined:
-        found = recovered(results, before, stale, severity, alpha)
-        return found if isinstance(found, Undefined) else found.sessions_needed
-
-    return estimate
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One session of an arm with its indicators."""
-
-    issue: Issue
-    severity: str
-    scores: Mapping[str, float]
-    failed: bool
-    """whether the arm's episode on it didn't resolve the task"""
-
-
-def cases(results: Results) -> list[Case]:
-    """Every session whose indicators were measured and whose episode was completed."""
-    lab, found = results.lab, []
-    episodes = {
-        (row.condition, row.world, row.split, row.seed, row.instance_id): row
-        for row in results.rows
-    }
-    folder = lab.folder("data/evaluations") / "indicators"
-    for world in lab.worlds:
-        for name, arm in arms_in(lab, world).items():
-            if not arm.indicators:
-                continue
-            for split in lab.experiment.splits:
-                for seed in lab.experiment.seeds:
-                    for line in read_jsonl(folder / world / split / f"{name}-s{seed}.jsonl", dict):
-                        row = episodes.get((name, world, split, seed, line["instance_id"]))
-                        if row is not None and not np.isnan(row.resolved):
-                            found.append(_case(row, line))
-    return found
-
-
-def _case(row: Row, line: Mapping[str, float]) -> Case:
-    scores = {name: line[name] for name in INDICATORS if name in line}
-    scores["failed_actions"] = (row.steps - row.ok_steps) / max(1, row.steps)
-    issue = issue_of(row.world, row.instance_id)
-    return Case(issue, severity_of(row.world), scores, row.resolved == 0.0)
-
-
-def of_severity(found: Iterable[Case], severity: str) -> list[Case]:
-    """Sessions before the change and those after one of ``severity``; "": after any."""
-    return [case for case in found if not severity or case.severity in ("", severity)]
-
-
-def indicator_auc(results: Results, name: str, severity: str = "") -> Estimand:
-    chosen = of_severity(cases(results), severity)
-    scores, changed = [c.scores[name] for c in chosen], [bool(c.severity) for c in chosen]
-    return lambda alpha: auc(scores, changed, alpha, [c.issue for c in chosen])
-
-
-def failure_auc(results: Results, name: str) -> Estimand:
-    """As ``indicator_auc``, but of telling the sessions that the agent fails from the others."""
-    found = cases(results)
-    scores, failed = [c.scores[name] for c in found], [c.failed for c in found]
-    return lambda alpha: auc(scores, failed, alpha, [c.issue for c in found])
-
-
-def indicator_difference(results: Results, first: str, second: str, severity: str = "") -> Estimand:
-    chosen = of_severity(cases(results), severity)
-    scores = [[c.scores[name] for c in chosen] for name in (first, second)]
-    changed, clusters = [bool(c.severity) for c in chosen], [c.issue for c in chosen]
-
-    def estimate(alpha: float) -> Estimate | Undefined:
-        found = compare_auc(*scores, changed, alpha, clusters)
-        return found if isinstance(found, Undefined) else found.difference
-
-    return estimate
-
-
-def _parts(
-    make: Callable[..., Estimand], lengths: tuple[int, ...], results: Results, parts: list[str]
-) -> Estimand | None:
-    return make(results, *parts) if len(parts) in lengths else None
-
-
-def _indicator(
-    make: Callable[..., Estimand], number: int, results: Results, parts: list[str]
-) -> Estimand | None:
-    known = len(parts) in (number, number + 1) and set(parts[:number]) <= set(INDICATORS)
-    return make(results, *parts) if known else None
-
-
-DRIFT: Mapping[str, Callable[[Results, list[str]], Estimand | None]] = {
-    "degradation": partial(_parts, degradation, (3,)),
-    "drifted": partial(_parts, drifted, (3,)),
-    "conflict_rate": partial(_parts, conflict, (2, 3)),
-    "recovery_sessions": partial(_parts, recovery_sessions, (3,)),
-    "indicator_auc": partial(_indicator, indicator_auc, 1),
-    "indicator_difference": partial(_indicator, indicator_difference, 2),
-}
-"""Families by the first part of their names."""
+def _conflicts(rows: Rows, alpha: float) -> Estimate | Undefined:
+    """Both counts summed over a task's episodes: the task is the cluster."""
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        counts[_task(row)][0] += row["conflicts"]
+        counts[_task(row)][1] += row["decisions"]
+    pairs = [counts[task] for task in sorted(counts)]
+    return conflict_rate([pair[0] for pair in pairs], [pair[1] for pair in pairs], alpha)
