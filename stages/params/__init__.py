@@ -36,6 +36,7 @@ from stages.params.stream import StrategyParams, StreamParams
 from stages.params.strict import ParamsError, build
 from stages.params.suites import (
     GuardParams,
+    MicrorepoDriftParams,
     MicrorepoParams,
     ProceduralParams,
     RepositoryParams,
@@ -57,6 +58,7 @@ __all__ = [
     "GenerationsParams",
     "GuardParams",
     "Knowledge",
+    "MicrorepoDriftParams",
     "MicrorepoParams",
     "ModelParams",
     "OrganismParams",

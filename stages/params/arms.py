@@ -69,7 +69,8 @@ class ExamplesParams:
     tokens: int | None = None
     """training tokens; null takes the synthesis' own budget, 0 all there are, each once"""
     recovery: int = 0
-    """sessions of the world it is played in that are trained on after those of `world`"""
+    """sessions of the world it is played in that the adapter named by the arm is trained on after
+    its own; 0 for an adapter trained from the base"""
     world: str | None = None
     """world whose sessions it is trained on; null is the one it is played in"""
     unparseable: bool = False
@@ -83,9 +84,14 @@ class ArmParams:
     examples: ExamplesParams | None = None
     """what its adapter is trained on; null trains none"""
     adapter: str | None = None
-    """the condition or arm whose adapter it uses instead; null: its own, or none"""
+    """the condition or arm whose adapter it uses instead; null: its own, or none. With
+    `examples.recovery` that adapter is trained on, on those sessions alone"""
     notes: bool = False
     """whether retrieved notes are in its context"""
+    adapter_world: str | None = later(None)
+    """world whose adapter of that name it uses; null is the one it is played in"""
+    advice: str = later("")
+    """text added to the end of the system message; empty for none"""
     agent: AgentChanges | None = None
     """switches of the agent's loop; null leaves the experiment's"""
     worlds: tuple[str, ...] | None = None

@@ -8,10 +8,12 @@
 consolidation: the earlier best is base's).
 ``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
+``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…`` and the like: ``families/``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ import numpy as np
 from stages.params import CriterionParams, ParamsError
 from stages.stats.clusters import clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.continual import registered_origins
+from stages.stats.families.stream import stream_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
 from stages.stats.verdict import Estimand, minimum_of
@@ -27,6 +30,10 @@ from stages.stats.verdict import Estimand, minimum_of
 ORIGIN_WINDOW = 0.125
 """A registered origin stands for the sessions within this share of N around it: one session's
 pairs alone are too few for an interval."""
+
+FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
+    "stream": stream_estimand,
+}
 
 
 def estimand(results: Results, name: str) -> Estimand:
@@ -47,10 +54,13 @@ def estimand(results: Results, name: str) -> Estimand:
         return partial(capability_drop, results)
     if name == "retention.skill.min":
         return minimum_of([partial(retention_at, results, o) for o in origins(results)])
+    if head in FAMILIES and (found := FAMILIES[head](results, parts)) is not None:
+        return found
     raise ParamsError(
         f"criteria: estimand {name!r} is unknown. There are forward_transfer.C, difference.A.B, "
         "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill and "
-        "retention.skill.min, where A, B and C are conditions."
+        "retention.skill.min, where A, B and C are conditions or arms, and the families "
+        f"{', '.join(f'{family}.…' for family in FAMILIES)} (stages/stats/families)."
     )
 
 

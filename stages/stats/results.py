@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from stages.lab.arm_adapters import arm_episodes, arms_in
 from stages.lab.context import Lab
 from stages.lab.splits import read_played, read_tasks
 from stages.records import Outcome, Task, Trajectory, read_json, read_jsonl, sha256_file
 from stages.stats.clusters import Cells, tabulate_cells
 from stages.stats.rates import resolved_value
+from stages.stats.streams import Streams
 
 TEST, TRAIN = "test", "train"
 
@@ -68,12 +70,15 @@ class Results:
     """``world/split/arm-sN`` -> loss per step"""
     facts: dict[str, dict[str, Any]]
     certificates: dict[str, dict[str, Any]]
+    streams: Streams = dataclasses.field(default_factory=Streams)
 
     @property
     def conditions(self) -> list[str]:
-        """Conditions in the registration's order, those that ran."""
+        """Conditions, then arms, in the registration's order: those that ran."""
         ran = {row.condition for row in self.rows}
-        return [name for name in self.lab.experiment.evaluate.conditions if name in ran]
+        experiment = self.lab.experiment
+        declared = (*experiment.evaluate.conditions, *(experiment.arms or {}))
+        return [name for name in declared if name in ran]
 
     def select(self, condition: str, half: str = TEST) -> list[Row]:
         return [row for row in self.rows if row.condition == condition and row.half == half]
@@ -152,6 +157,10 @@ def read_results(lab: Lab) -> Results:
                     path = folder / f"trained-skill-s{seed}.jsonl"
                     read = read_jsonl(path, Trajectory)
                     rows += _rows(read, tasks, world, split, "skill", seed, halves, path)
+                for name in arms_in(lab, world):
+                    path = arm_episodes(lab, world, split, name, seed)
+                    read = read_jsonl(path, Trajectory)
+                    rows += _rows(read, tasks, world, split, name, seed, halves, path)
                 _extras(folder, {"world": world, "split": split, "seed": seed}, guard, retention)
     adapters = lab.folder("models/adapters")
     return Results(
@@ -159,14 +168,20 @@ def read_results(lab: Lab) -> Results:
         tuple(rows),
         guard,
         retention,
-        {_name(path, adapters): read_json(path) for path in sorted(adapters.rglob("losses.json"))},
-        {_name(path, adapters): read_json(path) for path in sorted(adapters.rglob("facts.json"))},
-        {_name(p, adapters): read_json(p) for p in sorted(adapters.rglob("certificate.json"))},
+        _by_adapter(adapters, "losses.json"),
+        _by_adapter(adapters, "facts.json"),
+        _by_adapter(adapters, "certificate.json"),
     )
 
 
-def _name(path: Path, folder: Path) -> str:
-    return path.parent.relative_to(folder).as_posix()
+def _by_adapter(folder: Path, file: str) -> dict[str, Any]:
+    """One file of every condition's and arm's adapter, by ``world/split/arm-sN``."""
+    found = {}
+    for path in sorted(folder.rglob(file)):
+        parts = path.parent.relative_to(folder).parts
+        if parts[0] != "streams":  # a stream's have one folder per consolidation
+            found["/".join(parts[parts[0] == "arms" :])] = read_json(path)
+    return found
 
 
 def _extras(

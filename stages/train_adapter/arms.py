@@ -1,9 +1,10 @@
 """The adapters of an experiment's own arms: one per world, split, arm with examples, and seed.
 
-An arm whose ``adapter`` names another's trains nothing. Beside the files that a condition's adapter
-has, an arm's folder holds the rows that were trained on (``examples.jsonl``, in the order that they
-were taken), what is wrong with each different one (``pairs.jsonl``) and, with planted errors, how
-the trained agent answers those sessions (``planted.jsonl``).
+An arm whose ``adapter`` names another's is played with that, or recovers from it (recovery.py).
+Beside the files that a condition's adapter has, an arm's folder holds the rows that were trained on
+(``examples.jsonl``, in the order that they were taken), what is wrong with each different one
+(``pairs.jsonl``) and, with planted errors, how the trained agent answers those sessions
+(``planted.jsonl``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.adapters.folder import save_adapter
-from stages.adapters.lora import LoraSettings, State, base_sha256
+from stages.adapters.lora import LoraSettings, base_sha256
 from stages.lab.arm_adapters import ARMS, arm_place, arms_in
 from stages.lab.budget import training_tokens
 from stages.lab.cells import Cells
@@ -73,12 +74,7 @@ class Arm:
     def key(self) -> list[Any]:
         """Everything that the adapter depends on beside the code."""
         splits = self.lab.folder("data/splits") / "splits.json"
-        worlds = [self.world, *([self.place.world] if self.params.recovery else [])]
-        files = [
-            path
-            for world in worlds
-            for path in source_files(self.lab, world, self.place.split, self.params)
-        ]
+        files = source_files(self.lab, self.world, self.place.split, self.params)
         return [
             self.lab.base_sha256(),
             [sha256_file(path) for path in (splits, *files)],
@@ -105,7 +101,7 @@ def _arms(lab: Lab, base: Base) -> list[Arm]:
         (world, split, name, arm.examples, seed)
         for world in lab.worlds
         for name, arm in arms_in(lab, world).items()
-        if arm.examples is not None
+        if arm.examples is not None and arm.adapter is None
         for split in lab.experiment.splits
         for seed in lab.experiment.seeds
     ]
@@ -146,27 +142,27 @@ def _make(arm: Arm, folder: Path) -> None:
     there = [turn for example in written.examples for turn in _shaped(arm, example)]
     rows = _chosen(arm, there)
     unreadable = require_readable(rows, arm.place.name, arm.params.unparseable)
-    result, losses = _trained(arm, rows, settings, lora)
+    result = train(*arm.base, rows, settings, lora, progress=False)
     by_agent = _generations_of(arm, written)
     pairs = pair_rows(arm.lab, half.train, rows, by_agent)
     facts = {
-        **_facts(arm, settings, result, losses),
+        **_facts(arm, settings, result),
         "selection": record(there, rows),
         **noise_facts(pairs),
         "pairs_by_agent": sum(row["generation"] > 0 for row in pairs),
         "unreadable_examples": unreadable,
-        **_recovered(arm, result),
     }
     write_jsonl(folder / "examples.jsonl", rows)
     write_jsonl(folder / PAIRS, pairs)
-    _save(arm.lab, folder, result[-1].state, lora, facts, result[-1])
-    write_json(folder / "losses.json", losses)
+    _save(arm.lab, folder, lora, facts, result)
+    write_json(folder / "losses.json", list(result.losses))
+    taken = {row["instance_id"] for row in pairs}
+    wrong = {name: error for name, error in wrong.items() if name in taken}
     if wrong and arm.player is not None:
         answers = corrections(arm.player, half.train, wrong, folder, arm.place.seed)
         write_jsonl(folder / "planted.jsonl", answers)
     timings = Path("timings") / arm.lab.name / f"train-arms-{arm.place.name.replace('/', '-')}.json"
-    seconds = sum(part.seconds for part in result)
-    write_json(timings, {"seconds": seconds, "tokens": sum(part.tokens for part in result)})
+    write_json(timings, {"seconds": result.seconds, "tokens": result.tokens})
 
 
 def _written(arm: Arm) -> tuple[Written, dict[str, str]]:
@@ -218,46 +214,7 @@ def _chosen(arm: Arm, there: Sequence[Example]) -> list[Example]:
     )
 
 
-def _trained(
-    arm: Arm, rows: Sequence[Example], settings: TrainSettings, lora: LoraSettings
-) -> tuple[list[TrainedAdapter], list[float]]:
-    """One training; with ``recovery`` a second that goes on from it, and the losses of both."""
-    model, tokenizer = arm.base
-    parts = [train(model, tokenizer, rows, settings, lora, progress=False)]
-    if arm.params.recovery:
-        after = dataclasses.replace(settings, min_examples=1)
-        start = parts[0].state
-        recovery = recovery_examples(arm)
-        parts.append(train(model, tokenizer, recovery, after, lora, start, progress=False))
-    return parts, [loss for part in parts for loss in part.losses]
-
-
-def recovery_examples(arm: Arm) -> list[Example]:
-    """The examples of the first ``recovery`` sessions of the world that the arm is played in."""
-    world, split = arm.place.world, arm.place.split
-    first = {t.instance_id for t in read_split(arm.lab, world, split).train[: arm.params.recovery]}
-    own = external_examples(arm.lab, world, split, arm.params)
-    return [turn for e in own if e.instance_id in first for turn in _shaped(arm, e)]
-
-
-def _recovered(arm: Arm, result: Sequence[TrainedAdapter]) -> dict[str, Any]:
-    if not arm.params.recovery:
-        return {}
-    part = result[1]
-    return {
-        "recovery": {
-            "sessions": arm.params.recovery,
-            "examples": part.n_examples,
-            "tokens": part.tokens,
-            "first_loss": part.losses[0],
-            "last_loss": part.losses[-1],
-        }
-    }
-
-
-def _facts(
-    arm: Arm, settings: TrainSettings, result: Sequence[TrainedAdapter], losses: Sequence[float]
-) -> dict[str, Any]:
+def _facts(arm: Arm, settings: TrainSettings, result: TrainedAdapter) -> dict[str, Any]:
     place = arm.place
     manifest = arm.lab.folder("data/synthetic") / arm.world / place.split / "manifest.json"
     return {
@@ -266,16 +223,16 @@ def _facts(
         "trained_world": arm.world,
         "split": place.split,
         "seed": place.seed,
-        "examples": result[0].n_examples,
-        "tokens": sum(part.tokens for part in result),
-        "target_tokens": sum(part.target_tokens for part in result),
-        "computed_tokens": sum(part.computed_tokens for part in result),
+        "examples": result.n_examples,
+        "tokens": result.tokens,
+        "target_tokens": result.target_tokens,
+        "computed_tokens": result.computed_tokens,
         "method": settings.method,
-        "engine": result[0].engine,
+        "engine": result.engine,
         "source": arm.params.source,
         "source_sha256": read_json(manifest)["source_sha256"],
-        "first_loss": losses[0],
-        "last_loss": losses[-1],
+        "first_loss": result.losses[0],
+        "last_loss": result.losses[-1],
     }
 
 
@@ -293,14 +250,10 @@ def _intermediate(arm: Arm, examples: Sequence[Example], folder: Path) -> dict[s
 
 
 def _save(
-    lab: Lab,
-    folder: Path,
-    state: State,
-    lora: LoraSettings,
-    facts: dict[str, Any],
-    trained: TrainedAdapter,
+    lab: Lab, folder: Path, lora: LoraSettings, facts: dict[str, Any], trained: TrainedAdapter
 ) -> None:
     certificate = dataclasses.asdict(trained.certificate)
-    save_adapter(folder, state, lora, lab.model.path, certificate["base_sha256"], facts)
+    digest = certificate["base_sha256"]
+    save_adapter(folder, trained.state, lora, lab.model.path, digest, facts)
     write_json(folder / "facts.json", facts)
     write_json(folder / "certificate.json", certificate)
