@@ -22,6 +22,8 @@ import numpy as np
 from stages.params import CriterionParams, ParamsError
 from stages.stats.clusters import clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.continual import registered_origins
+from stages.stats.families.drift import drift_estimand
+from stages.stats.families.levels import level_estimand
 from stages.stats.families.stream import stream_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
@@ -31,8 +33,12 @@ ORIGIN_WINDOW = 0.125
 """A registered origin stands for the sessions within this share of N around it: one session's
 pairs alone are too few for an interval."""
 
+LEVELS = ("knee", "threshold", "slope", "level_difference")
+DRIFT = ("auc", "compare_auc", "conflict_rate")
 FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
     "stream": stream_estimand,
+    **{name: partial(level_estimand, name) for name in LEVELS},
+    **{name: partial(drift_estimand, name) for name in DRIFT},
 }
 
 

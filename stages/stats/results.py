@@ -14,7 +14,7 @@ from stages.lab.splits import read_played, read_tasks
 from stages.records import Outcome, Task, Trajectory, read_json, read_jsonl, sha256_file
 from stages.stats.clusters import Cells, tabulate_cells
 from stages.stats.rates import resolved_value
-from stages.stats.streams import Streams
+from stages.stats.streams import Streams, read_streams
 
 TEST, TRAIN = "test", "train"
 
@@ -71,14 +71,20 @@ class Results:
     facts: dict[str, dict[str, Any]]
     certificates: dict[str, dict[str, Any]]
     streams: Streams = dataclasses.field(default_factory=Streams)
+    """what a stream's arms kept and solved; their last episodes stand among the rows too"""
 
     @property
     def conditions(self) -> list[str]:
-        """Conditions, then arms, in the registration's order: those that ran."""
+        """Conditions, then arms, then a stream's arms, in the registration's order: what ran."""
         ran = {row.condition for row in self.rows}
+        return [name for name in self.declared if name in ran]
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Every condition and arm that the registration names."""
         experiment = self.lab.experiment
-        declared = (*experiment.evaluate.conditions, *(experiment.arms or {}))
-        return [name for name in declared if name in ran]
+        streams = experiment.stream.arms if experiment.stream else {}
+        return (*experiment.evaluate.conditions, *(experiment.arms or {}), *streams)
 
     def select(self, condition: str, half: str = TEST) -> list[Row]:
         return [row for row in self.rows if row.condition == condition and row.half == half]
@@ -162,6 +168,8 @@ def read_results(lab: Lab) -> Results:
                     read = read_jsonl(path, Trajectory)
                     rows += _rows(read, tasks, world, split, name, seed, halves, path)
                 _extras(folder, {"world": world, "split": split, "seed": seed}, guard, retention)
+    streams = read_streams(lab)
+    rows += _last_of_streams(lab, streams)
     adapters = lab.folder("models/adapters")
     return Results(
         lab,
@@ -171,7 +179,30 @@ def read_results(lab: Lab) -> Results:
         _by_adapter(adapters, "losses.json"),
         _by_adapter(adapters, "facts.json"),
         _by_adapter(adapters, "certificate.json"),
+        streams,
     )
+
+
+def _last_of_streams(lab: Lab, streams: Streams) -> list[Row]:
+    """The test tasks after each stream's last consolidation, as a condition of the arm's name."""
+    rows: list[Row] = []
+    tasks = {world: {t.instance_id: t for t in read_tasks(lab, world)} for world in lab.worlds}
+    for stream in streams.streams:
+        if not stream.episodes:
+            continue
+        path = stream.episodes[max(stream.episodes)]
+        test = read_played(lab, stream.world, stream.split).test
+        rows += _rows(
+            read_jsonl(path, Trajectory),
+            tasks[stream.world],
+            stream.world,
+            stream.split,
+            stream.arm,
+            stream.seed,
+            {task.instance_id: TEST for task in test},
+            path,
+        )
+    return rows
 
 
 def _by_adapter(folder: Path, file: str) -> dict[str, Any]:

@@ -28,30 +28,42 @@ def taxonomy(results: Results, arm: str) -> dict[str, tuple[str, ...]]:
     return {skill: (skill,) for skill in sorted(skills)}
 
 
-def in_category(skills: Sequence[str], row: Retained) -> bool:
-    return row["skill"] in skills
+def category_of(categories: Taxonomy, skill: str) -> str | None:
+    """Where the value itself stands, else where its first skill does (``guard+naming``: guard)."""
+    for one in (skill, skill.split("+")[0]):
+        for name, held in categories.items():
+            if one in held:
+                return name
+    return None
+
+
+def in_category(categories: Taxonomy, name: str, row: Retained) -> bool:
+    return category_of(categories, row["skill"]) == name
 
 
 def category_loss(results: Results, arm: str, reference: str) -> Estimand:
     """Largest over categories of what the reference keeps more of it than the arm."""
 
-    def lost(skills: Sequence[str]) -> Found:
-        keep = partial(in_category, skills)
+    categories = taxonomy(results, arm)
+
+    def lost(name: str) -> Found:
+        keep = partial(in_category, categories, name)
         first, second = (retained(results.streams.of(a), None, keep) for a in (reference, arm))
         return paired(first, second)
 
-    return _largest({name: lost(held) for name, held in taxonomy(results, arm).items()})
+    return _largest({name: lost(name) for name in categories})
 
 
 def category_degradation(results: Results, arm: str) -> Estimand:
     """Largest over categories of the arm's own loss since its sessions arrived."""
-    streams = results.streams.of(arm)
+    streams, categories = results.streams.of(arm), taxonomy(results, arm)
 
-    def lost(skills: Sequence[str]) -> Found:
-        histories = [stream.kept(partial(in_category, skills)) for stream in streams]
+    def lost(name: str) -> Found:
+        keep = partial(in_category, categories, name)
+        histories = [stream.kept(keep) for stream in streams]
         return drops(streams, histories)
 
-    return _largest({name: lost(held) for name, held in taxonomy(results, arm).items()})
+    return _largest({name: lost(name) for name in categories})
 
 
 def _largest(by_category: Mapping[str, Found]) -> Estimand:
