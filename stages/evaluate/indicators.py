@@ -7,9 +7,9 @@ adapter that has learned this world finds its sessions likelier than the base; a
 ``disagreement``: share of those tokens that the adapter would write otherwise with the current
 notes in its context than without them.
 
-And on the arm's own episode: ``failed_actions``, the share of its actions that failed, and how often
-it followed the world as it was against what its context told (``conflicts`` of ``decisions``). A
-row's ``stale`` is 1 where the world has changed since the adapter was trained.
+And on the arm's own episode: ``failed_actions``, the share of its actions that failed, and how
+often it followed the world as it was against what its context told (``conflicts`` of
+``decisions``). A row's ``stale`` is 1 where the world has changed since the adapter was trained.
 """
 
 from __future__ import annotations

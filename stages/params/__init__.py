@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.params.arms import AgentChanges, ArmParams, ExamplesParams
+from stages.params.arms import AgentChanges, ArmParams, ExamplesParams, GenerationsParams
 from stages.params.load import (
     agent_of,
     cells_of,
@@ -55,6 +55,7 @@ __all__ = [
     "Evaluate",
     "ExamplesParams",
     "Experiment",
+    "GenerationsParams",
     "GuardParams",
     "Knowledge",
     "MicrorepoDriftParams",

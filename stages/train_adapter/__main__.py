@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from stages.lab.chosen import load_base
 from stages.lab.context import Lab, run_main
+from stages.train_adapter.arms import train_arms
 from stages.train_adapter.conditions import train_conditions
-from stages.train_adapter.recovery import train_recovery
+from stages.train_adapter.recovery import recovery_files, train_recovery
 
 
 def work(lab: Lab) -> None:
     base = load_base(lab.model)
     cells = train_conditions(lab, base)
     if lab.experiment.arms:
-        recovery = train_recovery(lab, base)
-        recovery.sweep()
-        cells.keep(recovery.folder)
+        arms = train_arms(lab, base)
+        train_recovery(lab, base)
+        for path in recovery_files(lab):
+            arms.keep(path)
+        arms.sweep()
+        cells.keep(arms.folder)
     cells.sweep()
 
 
