@@ -8,9 +8,12 @@ from stages.lab.arms import arm_of, arms_of
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_place
 from stages.params import ArmParams, ParamsError
+from stages.suites.releases import base_world
 
 ARMS = "arms"
 """Folder of the arms beside the conditions' own files."""
+BEFORE = "before"
+"""As an arm's ``adapter_world``: the world that it was before its change."""
 
 
 def arms_in(lab: Lab, world: str) -> dict[str, ArmParams]:
@@ -36,13 +39,19 @@ def arm_episodes(lab: Lab, world: str, split: str, arm: str, seed: int) -> Path:
 
 def adapter_of(lab: Lab, world: str, split: str, arm: str, seed: int) -> AdapterPlace | None:
     """The adapter that an arm is played with in ``world``: its own or another's; None: base."""
-    params = (lab.experiment.arms or {})[arm]
-    if params.examples is not None:
+    if (lab.experiment.arms or {})[arm].examples is not None:
         return arm_place(lab, world, split, arm, seed)
+    return adapter_taken(lab, world, split, arm, seed)
+
+
+def adapter_taken(lab: Lab, world: str, split: str, arm: str, seed: int) -> AdapterPlace | None:
+    """The adapter of another condition or arm that an arm names: to play, or to recover from."""
+    arms = lab.experiment.arms or {}
+    params = arms[arm]
     if params.adapter is None:
         return None
-    owner = params.adapter_world or world
-    if params.adapter in (lab.experiment.arms or {}):
+    owner = base_world(world) if params.adapter_world == BEFORE else params.adapter_world or world
+    if params.adapter in arms:
         return adapter_of(lab, owner, split, params.adapter, seed)
     name = arm_of(params.adapter)
     return None if name is None else adapter_place(lab, owner, split, name, seed)
@@ -53,7 +62,9 @@ def _require_sound(lab: Lab, name: str, arm: ArmParams) -> None:
     arms = experiment.arms or {}
     if name in experiment.evaluate.conditions:
         raise ParamsError(f"{where}: a condition has this name too. Give the arm another.")
-    for world in (*(arm.worlds or ()), arm.adapter_world):
+    played = arm.worlds or lab.worlds
+    taken = map(base_world, played) if arm.adapter_world == BEFORE else [arm.adapter_world]
+    for world in (*played, *taken):
         if world is not None and world not in lab.worlds:
             raise ParamsError(
                 f"{where}: {world!r} is none of the experiment's worlds "
@@ -63,13 +74,16 @@ def _require_sound(lab: Lab, name: str, arm: ArmParams) -> None:
         if arm.adapter_world is not None:
             raise ParamsError(f"{where}.adapter_world: there is no adapter to take from it.")
         return
-    if arm.examples is not None:
-        raise ParamsError(f"{where}: it has examples of its own and another's adapter. Drop one.")
+    if arm.examples is not None and not arm.examples.recovery:
+        raise ParamsError(
+            f"{where}: it has examples of its own and another's adapter. Drop one, or say by "
+            "examples.recovery after how many sessions of its own world that adapter is to recover."
+        )
     if arm.adapter in arms:
-        if arms[arm.adapter].adapter is not None:
+        if arms[arm.adapter].examples is None or arms[arm.adapter].adapter is not None:
             raise ParamsError(
-                f"{where}.adapter: {arm.adapter!r} has no adapter of its own but "
-                f"{arms[arm.adapter].adapter!r}'s. Name that."
+                f"{where}.adapter: {arm.adapter!r} has no adapter that is trained from the base "
+                "for itself. Name the arm or condition that has."
             )
     elif arm_of(arm.adapter) not in arms_of(experiment):
         raise ParamsError(

@@ -7,10 +7,11 @@ from typing import Any
 
 from stages.lab.context import Lab, run_main
 from stages.records import read_json, write_json
-from stages.stats import stream_summary, summary
+from stages.stats import designs, stream_summary, summary
 from stages.stats.audit import audit, blocking
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
+from stages.stats.latency import write_latency
 from stages.stats.plots import write_plots
 from stages.stats.results import Results, read_results
 from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
@@ -30,6 +31,7 @@ def work(lab: Lab) -> None:
     write_json(METRICS / "verdicts" / f"{lab.name}.json", rows)
     write_json(METRICS / "audit" / f"{lab.name}.json", checks)
     write_plots(results, Path("plots") / lab.name)
+    write_latency(results)
     print(f"{lab.name}: {status}; {len(verdicts)} criteria, {len(checks)} checks, see metrics/")
 
 
@@ -101,6 +103,7 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "by_convention": summary.groups(results, lambda row: list(row.kinds)),
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
+        **designs.details(results),
         **stream_summary.details(results),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stages.records import write_json
-from stages.stats import stream_summary, summary
+from stages.stats import designs, stream_summary, summary
 from stages.stats.clusters import clustered_proportion
 from stages.stats.results import Results
 
@@ -26,7 +26,8 @@ Rows = list[dict[str, Any]]
 def write_plots(results: Results, folder: Path) -> None:
     """Write folder/{conditions,difficulty,convention,steps,loss,retention}.json, each atomically.
 
-    A stream has four more: stream_{retention,sessions,pareto,rank}.json.
+    A stream has four more: stream_{retention,sessions,pareto,rank}.json; other designs those of
+    ``designs.plots``.
 
     RecordError names a file that can't be written; the earlier one is then untouched.
     """
@@ -37,6 +38,7 @@ def write_plots(results: Results, folder: Path) -> None:
         "steps": _steps(results),
         "loss": loss_rows(results.losses),
         "retention": _retention(results),
+        **designs.plots(results),
     }
     if results.lab.experiment.stream is not None:
         plots |= {

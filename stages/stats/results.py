@@ -42,6 +42,8 @@ class Row:
     submitted_empty: bool
     run_id: str
     actions: tuple[str, ...] = ()
+    context_tokens: int = 0
+    """longest prompt of the episode, tokens"""
 
     @property
     def task(self) -> tuple[str, str]:
@@ -268,6 +270,7 @@ def _rows(
                 submitted_empty=info["exit_status"] == "submitted" and not info["submission"],
                 run_id=run_id,
                 actions=tuple(step["action"].split(" ")[0] for step in info["steps"]),
+                context_tokens=max((s.get("input_tokens", 0) for s in info["steps"]), default=0),
             )
         )
     return rows
