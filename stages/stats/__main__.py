@@ -7,10 +7,11 @@ from typing import Any
 
 from stages.lab.context import Lab, run_main
 from stages.records import read_json, write_json
-from stages.stats import summary
+from stages.stats import designs, stream_summary, summary
 from stages.stats.audit import audit, blocking
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
+from stages.stats.latency import write_latency
 from stages.stats.plots import write_plots
 from stages.stats.results import Results, read_results
 from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
@@ -24,13 +25,22 @@ def work(lab: Lab) -> None:
     checks = audit(lab, results)
     verdicts = _verdicts(lab, results, registered=ran if status == "REGISTERED" else "", ran=ran)
     stopped = blocking(checks)
-    write_json(METRICS / f"{lab.name}.json", summary.conditions(results))
+    write_json(METRICS / f"{lab.name}.json", _flat(results))
     write_json(METRICS / "details" / f"{lab.name}.json", _details(lab, results, status, ran))
     rows = {verdict.name: _verdict_row(verdict, stopped) for verdict in verdicts}
     write_json(METRICS / "verdicts" / f"{lab.name}.json", rows)
     write_json(METRICS / "audit" / f"{lab.name}.json", checks)
     write_plots(results, Path("plots") / lab.name)
+    write_latency(results)
     print(f"{lab.name}: {status}; {len(verdicts)} criteria, {len(checks)} checks, see metrics/")
+
+
+def _flat(results: Results) -> dict[str, dict[str, Any]]:
+    """condition or arm → its numbers; a stream's arms have those of the stream beside."""
+    rows = summary.conditions(results)
+    for arm, row in stream_summary.arms(results).items():
+        rows[arm] = {**rows.get(arm, {}), **row}
+    return rows
 
 
 def _verdicts(lab: Lab, results: Results, registered: str, ran: str) -> list[Verdict]:
@@ -93,6 +103,8 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "by_convention": summary.groups(results, lambda row: list(row.kinds)),
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
+        **designs.details(results),
+        **stream_summary.details(results),
     }
 
 
