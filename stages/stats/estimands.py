@@ -8,6 +8,7 @@
 consolidation: the earlier best is base's).
 ``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
+``spread.format``, ``lead.format``, ``interaction.format``: see formats.py.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from stages.params import CriterionParams, ParamsError
 from stages.stats.clusters import clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.continual import registered_origins
+from stages.stats.formats import format_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
 from stages.stats.verdict import Estimand, minimum_of
@@ -47,10 +49,13 @@ def estimand(results: Results, name: str) -> Estimand:
         return partial(capability_drop, results)
     if name == "retention.skill.min":
         return minimum_of([partial(retention_at, results, o) for o in origins(results)])
+    if (found := format_estimand(results, name)) is not None:
+        return found
     raise ParamsError(
         f"criteria: estimand {name!r} is unknown. There are forward_transfer.C, difference.A.B, "
-        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill and "
-        "retention.skill.min, where A, B and C are conditions."
+        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill, "
+        "retention.skill.min, spread.format, lead.format and interaction.format, where A, B and C "
+        "are conditions."
     )
 
 

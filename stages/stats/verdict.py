@@ -16,6 +16,7 @@ directions; Serlin (1993), J. of Experimental Education 61, on intervals at Holm
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -209,7 +210,7 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
     soon as one is. Reference: Berger (1982), Technometrics 24.
     """
     if not estimands:
-        raise ValueError("minimum_of: there is nothing to take the minimum of.")
+        raise ValueError("There is nothing to take the minimum or maximum of.")
 
     def estimate(alpha: float) -> Estimate | Undefined:
         at_alpha = [estimand(alpha) for estimand in estimands]
@@ -222,5 +223,24 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
         least = min(known, key=lambda e: e.value)
         lo, hi = min(e.lo for e in known), max(min(uppers), least.value)
         return Estimate(least.value, lo, hi, least.n, least.unit, alpha)
+
+    return estimate
+
+
+def maximum_of(estimands: Sequence[Estimand]) -> Estimand:
+    """Estimand of the largest of several, as in 'at least one format differs from another'.
+
+    The mirror of ``minimum_of``: the upper end is the largest upper end at α, the lower end the
+    largest lower end at α/K, since any one of K may have come out largest by chance.
+    """
+    return _negative(minimum_of([_negative(one) for one in estimands]))
+
+
+def _negative(estimand: Estimand) -> Estimand:
+    def estimate(alpha: float) -> Estimate | Undefined:
+        one = estimand(alpha)
+        if isinstance(one, Undefined):
+            return one
+        return dataclasses.replace(one, value=-one.value, lo=-one.hi, hi=-one.lo)
 
     return estimate
