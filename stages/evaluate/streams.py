@@ -269,5 +269,10 @@ def _weights(lab: Lab) -> Any:
     return local_model(lab.model)
 
 
+def _state_sha256(place: StreamPlace, step: Step) -> str:
+    """What identifies a State: its JSON names the tensors by their content."""
+    return sha256_file(place.path / step.name / "state.json")
+
+
 def _hash_of(examples: Sequence[Example]) -> str:
     return sha256_text(canonical_json([dataclasses.asdict(example) for example in examples]))

@@ -52,7 +52,7 @@ class Experts:
     router: RouterSettings = dataclasses.field(default_factory=RouterSettings)
     """The router's shape and training."""
     weight_steps: int | None = None
-    """Weights are rounded to multiples of 1 / so many, so that queries share mixtures; null: not."""
+    """Weights are rounded to multiples of 1 / so many: queries then share mixtures; null: not."""
 
     def __post_init__(self) -> None:
         skills = [skill for held in self.taxonomy.values() for skill in held]
