@@ -16,10 +16,10 @@ directions; Serlin (1993), J. of Experimental Education 61, on intervals at Holm
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.power import detectable_effect, n_to_decide
@@ -228,19 +228,17 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
 
 
 def maximum_of(estimands: Sequence[Estimand]) -> Estimand:
-    """Estimand of the largest of several, as in 'at least one format differs from another'.
+    """Estimand of the largest of several, as in 'no category loses more than 0.1'.
 
-    The mirror of ``minimum_of``: the upper end is the largest upper end at α, the lower end the
-    largest lower end at α/K, since any one of K may have come out largest by chance.
+    ``minimum_of`` with the signs turned: the upper end needs no correction, the lower end is the
+    largest at α/K. Undefined as soon as one is; ValueError for none.
     """
-    return _negative(minimum_of([_negative(one) for one in estimands]))
+    least = minimum_of([partial(_turned, estimand) for estimand in estimands])
+    return partial(_turned, least)
 
 
-def _negative(estimand: Estimand) -> Estimand:
-    def estimate(alpha: float) -> Estimate | Undefined:
-        one = estimand(alpha)
-        if isinstance(one, Undefined):
-            return one
-        return dataclasses.replace(one, value=-one.value, lo=-one.hi, hi=-one.lo)
-
-    return estimate
+def _turned(estimand: Estimand, alpha: float) -> Estimate | Undefined:
+    found = estimand(alpha)
+    if isinstance(found, Undefined):
+        return found
+    return Estimate(-found.value, -found.hi, -found.lo, found.n, found.unit, alpha)
