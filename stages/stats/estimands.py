@@ -73,7 +73,8 @@ def estimand(results: Results, name: str) -> Estimand:
     raise ParamsError(
         f"criteria: estimand {name!r} is unknown. There are forward_transfer.C, difference.A.B, "
         "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill and "
-        "retention.skill.min, spread.format, lead.format, interaction.format, where A, B and C are conditions or arms, and the families "
+        "retention.skill.min, spread.format, lead.format, interaction.format, where A, B and C "
+        "are conditions or arms, and the families "
         f"{', '.join(f'{family}.…' for family in FAMILIES)} (stages/stats/families)."
     )
 
