@@ -72,7 +72,7 @@ def estimand(results: Results, name: str) -> Estimand:
         return found
     raise ParamsError(
         f"criteria: estimand {name!r} is unknown. There are forward_transfer.C, difference.A.B, "
-        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill and "
+        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill, "
         "retention.skill.min, spread.format, lead.format, interaction.format, where A, B and C "
         "are conditions or arms, and the families "
         f"{', '.join(f'{family}.…' for family in FAMILIES)} (stages/stats/families)."

@@ -210,7 +210,7 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
     soon as one is. Reference: Berger (1982), Technometrics 24.
     """
     if not estimands:
-        raise ValueError("minimum_of: there is nothing to take the minimum of.")
+        raise ValueError("There is nothing to take the minimum or maximum of.")
 
     def estimate(alpha: float) -> Estimate | Undefined:
         at_alpha = [estimand(alpha) for estimand in estimands]
