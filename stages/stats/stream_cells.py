@@ -148,24 +148,39 @@ def accuracy_matrix(stream: Stream, base: Mapping[str, float], base_id: str) -> 
     return AccuracyMatrix(values, (base_id, *(stream.run_ids[mark] for mark in marks)))
 
 
+FEWEST_RUNS = 3
+
+
 def by_age(streams: Sequence[Stream]) -> tuple[np.ndarray, np.ndarray]:
     """Ages in consolidations since a session arrived, + 1 (K), and what is kept by then (R × K).
 
-    A run's value at an age is the mean over all sessions that have been that old, at whichever
-    consolidation: older ages come from earlier sessions only.
+    A replicate's value at an age is the mean over its sessions that have been that old, at
+    whichever consolidation: older ages come from earlier sessions only. Replicates are runs; with
+    fewer than 3 of them each place within a consolidation, of each run: other sessions, the same
+    trainings, so that what is found speaks of these runs only.
     """
-    curves: list[dict[int, list[float]]] = []
+    curves: dict[tuple[str, int], dict[int, list[float]]] = {}
     for stream in streams:
         history = stream.kept()
         learned = stream.learned(history)
-        curve: dict[int, list[float]] = defaultdict(list)
+        threads = _threads(stream, learned) if len(streams) < FEWEST_RUNS else {}
         for number, values in history.items():
             for name, value in values.items():
+                curve = curves.setdefault((stream.name, threads.get(name, 0)), defaultdict(list))
                 curve[number - learned[name] + 1].append(value)
-        curves.append(curve)
-    ages = sorted({age for curve in curves for age in curve})
-    cells = [[_mean(curve.get(age, [])) for age in ages] for curve in curves]
+    ages = sorted({age for curve in curves.values() for age in curve})
+    cells = [[_mean(curve.get(age, [])) for age in ages] for _, curve in sorted(curves.items())]
     return np.array(ages, dtype=float), np.array(cells, dtype=float)
+
+
+def _threads(stream: Stream, learned: Mapping[str, int]) -> dict[str, int]:
+    """Session → its place within the consolidation that it arrived in."""
+    seen: dict[int, int] = defaultdict(int)
+    places = {}
+    for name in stream.order:
+        seen[learned[name]] += 1
+        places[name] = seen[learned[name]]
+    return places
 
 
 def last_fact(stream: Stream, name: str) -> float | None:
