@@ -6,6 +6,7 @@ the breakpoint and a comparison with one line; and Kneedle, which names a level 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -88,6 +89,30 @@ def find_knee(
         return Knee(none, none, none, none, by_kneedle)
     sign = 1.0 if improves == "up" else -1.0
     return _segmented(fitted_on, sign, log, alpha, resamples, seed, by_kneedle)
+
+
+def knee_estimand(
+    x: ArrayLike, cells: ArrayLike, log: bool = False, resamples: int = 1000, seed: int = 0
+) -> Callable[[float], Estimate | Undefined]:
+    """α → ``find_knee``'s breakpoint with its interval, the draws made once for all α.
+
+    Whether there is a knee doesn't depend on α, and quantiles of the same draws never narrow as α
+    falls. Arguments and ValueError as ``find_knee``, for a curve that improves upwards.
+
+    >>> knee_estimand([1, 2, 3, 4, 5, 6, 7, 8], [0.1, 0.3, 0.5, 0.7, 0.7, 0.7, 0.7, 0.7])(0.05).n
+    1
+    """
+    found = find_knee(x, cells, log=log, resamples=1, seed=seed).at
+    if isinstance(found, Undefined):
+        return lambda alpha: found
+    curve = checked_curve(x, cells)
+    curve = Curve(np.log(curve.x), curve.y, curve.replicate) if log else curve
+    at = float(np.log(found.value)) if log else found.value
+    design, replicates = two_pieces(curve, at), int(curve.replicate.max()) + 1
+    fitted = design @ np.linalg.lstsq(design, curve.y, rcond=None)[0]
+    rng = np.random.default_rng(seed)
+    drawn = breakpoints(curve, residual_draws(fitted, curve.y, replicates + 3, resamples, rng))
+    return lambda alpha: _interval(at, drawn, log, replicates, alpha)
 
 
 def _segmented(

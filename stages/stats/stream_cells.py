@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,16 +119,16 @@ def _mean(values: Iterable[float]) -> float:
 def next_gains(streams: Streams, arm: str) -> Found:
     """After each checkpoint but the last, success on the next tasks - base's, paired by task.
 
-    The next tasks are the stream's own, not yet trained on, that were played then.
+    The next tasks are the next block's, as far as they were played before they were trained on.
     """
     found: Found = {}
     for stream in streams.of(arm):
         base, sessions = streams.base[stream.world, stream.seed], stream.sessions
-        for number in sorted(stream.played)[:-1]:
+        for number, following in pairwise(sorted(stream.played)):
             values = stream.played[number]
-            for name in stream.order[sessions[number] :]:
+            for name in stream.order[sessions[number] : sessions[following]]:
                 if name in values and name in base:
-                    found.setdefault(key_of(stream, name), values[name] - base[name])
+                    found[key_of(stream, name)] = values[name] - base[name]
     return found
 
 
@@ -147,24 +148,39 @@ def accuracy_matrix(stream: Stream, base: Mapping[str, float], base_id: str) -> 
     return AccuracyMatrix(values, (base_id, *(stream.run_ids[mark] for mark in marks)))
 
 
+FEWEST_RUNS = 3
+
+
 def by_age(streams: Sequence[Stream]) -> tuple[np.ndarray, np.ndarray]:
     """Ages in consolidations since a session arrived, + 1 (K), and what is kept by then (R × K).
 
-    A run's value at an age is the mean over all sessions that have been that old, at whichever
-    consolidation: older ages come from earlier sessions only.
+    A replicate's value at an age is the mean over its sessions that have been that old, at
+    whichever consolidation: older ages come from earlier sessions only. Replicates are runs; with
+    fewer than 3 of them each place within a consolidation, of each run: other sessions, the same
+    trainings, so that what is found speaks of these runs only.
     """
-    curves: list[dict[int, list[float]]] = []
+    curves: dict[tuple[str, int], dict[int, list[float]]] = {}
     for stream in streams:
         history = stream.kept()
         learned = stream.learned(history)
-        curve: dict[int, list[float]] = defaultdict(list)
+        threads = _threads(stream, learned) if len(streams) < FEWEST_RUNS else {}
         for number, values in history.items():
             for name, value in values.items():
+                curve = curves.setdefault((stream.name, threads.get(name, 0)), defaultdict(list))
                 curve[number - learned[name] + 1].append(value)
-        curves.append(curve)
-    ages = sorted({age for curve in curves for age in curve})
-    cells = [[_mean(curve.get(age, [])) for age in ages] for curve in curves]
+    ages = sorted({age for curve in curves.values() for age in curve})
+    cells = [[_mean(curve.get(age, [])) for age in ages] for _, curve in sorted(curves.items())]
     return np.array(ages, dtype=float), np.array(cells, dtype=float)
+
+
+def _threads(stream: Stream, learned: Mapping[str, int]) -> dict[str, int]:
+    """Session → its place within the consolidation that it arrived in."""
+    seen: dict[int, int] = defaultdict(int)
+    places = {}
+    for name in stream.order:
+        seen[learned[name]] += 1
+        places[name] = seen[learned[name]]
+    return places
 
 
 def last_fact(stream: Stream, name: str) -> float | None:

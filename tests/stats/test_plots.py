@@ -45,7 +45,9 @@ def row(condition: str, i: int, resolved: bool, steps: int) -> Row:
 def small(retention: list[dict[str, Any]] | None = None) -> Results:
     evaluate = SimpleNamespace(conditions=("base", "skill"))
     lab = SimpleNamespace(
-        experiment=SimpleNamespace(alpha=0.05, evaluate=evaluate, splits=("A",)),
+        experiment=SimpleNamespace(
+            alpha=0.05, evaluate=evaluate, splits=("A",), arms=None, stream=None
+        ),
         agent_params=SimpleNamespace(max_steps=12),
     )
     rows = [row("base", i, i < 2, 12) for i in range(8)]

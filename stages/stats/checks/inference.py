@@ -11,6 +11,7 @@ from stages.stats.checks.record import BASE, Record
 from stages.stats.clusters import clustered_difference
 from stages.stats.estimands import capability_drop
 from stages.stats.families.costs import COUNT
+from stages.stats.families.guard import guard_drop
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.power import detectable_effect
 from stages.stats.results import TEST
@@ -56,15 +57,26 @@ def guard_has_power(record: Record) -> Finding:
     experiment = record.lab.experiment
     if experiment.guard is None:
         return absent("no guard is registered")
-    drop = capability_drop(record.results, experiment.alpha)
-    if isinstance(drop, Undefined):
-        return absent(drop.reason)
-    effect = detectable_effect(drop, experiment.power)
+    drops = {
+        "skill": capability_drop(record.results, experiment.alpha),
+        **{
+            arm: guard_drop(record.results, arm, experiment.alpha)
+            for arm in record.results.streams.arms
+        },
+    }
+    known = {arm: drop for arm, drop in drops.items() if isinstance(drop, Estimate)}
+    if not known:
+        return absent(str(drops["skill"]).removeprefix("undefined: "))
+    effects = {arm: detectable_effect(drop, experiment.power) for arm, drop in known.items()}
+    worst = max(effects, key=effects.__getitem__)
+    drop, effect = known[worst], effects[worst]
     problems = []
     if not effect <= CAPABILITY_MARGIN:
-        problems.append(f"the guard finds drops from {effect:.3f}, the margin is less")
+        problems.append(f"{worst}: the guard finds drops from {effect:.3f}, the margin is less")
     return judged(
         {
+            "arms": len(known),
+            "widest": worst,
             "drop": drop.value,
             "drop_lo": drop.lo,
             "drop_hi": drop.hi,

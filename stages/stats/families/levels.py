@@ -3,8 +3,9 @@
 METRIC is ``resolve_rate`` (test tasks) or ``retention`` (a stream's sessions at the end), each unit
 crossed with runs (split and seed). PREFIX names the arms, so that ``pairs`` is pairs_3, pairs_10, …
 
-``knee.METRIC.PREFIX[.log]``: N at which the curve of METRIC bends (knee.py), in the unit of N; by
-  runs; Undefined is 'no knee'. ``log`` fits over ln N, for levels that grow by factors.
+``knee.METRIC.PREFIX[.log]``: N at which the curve of METRIC bends (knee.py), in the unit of N;
+  Undefined is 'no knee'. ``log`` fits over ln N, for levels that grow by factors. Replicates are
+  runs; with fewer than 3 of them each unit of each run, and the interval speaks of these runs only.
 ``threshold.METRIC.PREFIX``: smallest N from which on METRIC of every arm lies above base's, at the
   registered α (sample_size.py, 'sustained'); for ``retention`` there is no base.
 ``slope.METRIC.PREFIX``: change of METRIC per unit of N, one slope per unit and run.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from stages.params import ParamsError
 from stages.stats.clusters import clustered_difference
 from stages.stats.intervals import Undefined
-from stages.stats.knee import find_knee
+from stages.stats.knee import knee_estimand
 from stages.stats.results import Results
 from stages.stats.sample_size import threshold_estimand
 from stages.stats.stream_cells import Found, retained
@@ -33,6 +34,7 @@ from stages.stats.verdict import Estimand
 Floats = NDArray[np.float64]
 METRICS = ("resolve_rate", "retention")
 FEWEST_LEVELS = 2
+FEWEST_RUNS = 3
 
 
 def level_estimand(name: str, results: Results, parts: Sequence[str]) -> Estimand | None:
@@ -96,8 +98,11 @@ def _undefined(reason: str, alpha: float) -> Undefined:
 
 
 def _knee(numbers: Sequence[int], cube: Floats, log: bool) -> Estimand:
-    by_run = np.nanmean(cube, axis=0)  # R × K
-    return cache(lambda alpha: find_knee(numbers, by_run, log=log, alpha=alpha).at)
+    units, runs, levels = cube.shape
+    if runs >= FEWEST_RUNS:
+        return knee_estimand(numbers, np.nanmean(cube, axis=0), log)  # R × K
+    each = cube.reshape(units * runs, levels)
+    return knee_estimand(numbers, each[~np.isnan(each).any(axis=1)], log)
 
 
 def _slope(numbers: Sequence[int], cube: Floats, unit: str) -> Estimand:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from stages.params import ParamsError
+from stages.records import write_json
 from stages.stats.estimands import estimand
 from stages.stats.families.costs import COUNT
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import Results
+from stages.stats.stream_cells import by_age
+from stages.strategies.experts import LABELS, QUERIES
+from stages.strategies.protocol import State
+from stages.strategies.router import RouterSettings, train_router
+from stages.strategies.store import save_state
 from tests.stats.families.small_stream import made_results, made_stream
 
 FADING = {1: [[1, 1]], 2: [[1, 0], [1, 1]], 3: [[0, 0], [1, 0], [1, 1]]}
@@ -164,3 +173,65 @@ def test_a_smaller_alpha_never_gives_a_narrower_interval(name: str):
     assert len(known) >= 2
     for wide, wider in pairwise(known):
         assert wider.lo <= wide.lo and wider.hi >= wide.hi
+
+
+def test_with_few_runs_the_decay_is_replicated_by_place_in_the_consolidation():
+    """Sessions come in pairs; the first of each fades as age^-1, the second a little later."""
+    ends = range(1, 7)
+    rng = np.random.default_rng(0)
+    kept = {
+        c: [
+            (rng.random(400) < (0.9 - 0.02 * (place % 2)) / (c - place // 2)).astype(int).tolist()
+            for place in range(2 * c)
+        ]
+        for c in ends
+    }
+    ages, cells = by_age([made_stream("adaptive", kept, every=2)])
+    assert ages.tolist() == [1, 2, 3, 4, 5, 6] and cells.shape == (2, 6)
+    made = made_results([made_stream("adaptive", kept, every=2, seed=seed) for seed in (0, 1)])
+    found = estimand(made, "stream.power_over_cliff.adaptive")(0.05)
+    assert isinstance(found, Estimate) and found.value > 0 and found.n == 4
+
+
+def test_half_rank_compares_before_and_after_the_first_cut(tmp_path: Path):
+    """Consolidations 1 and 2 are merged after the third: kept 1, 1 before and ½, 1 after."""
+    kept = {
+        1: [[1, 1]] * 10,
+        2: [[1, 1]] * 20,
+        3: [[1, 0]] * 10 + [[1, 1]] * 20,
+    }
+    cut = {"merged": ["0001-0001", "0002-0002"], "rank": [8, 2], "energy_kept": 0.9}
+    steps = [{"compressions": []}, {"compressions": []}, {"compressions": [cut]}]
+    write_json(tmp_path / "c0003/state.json", {"facts": {"consolidations": steps}})
+    stream = dataclasses.replace(made_stream("adaptive", kept, every=10), folder=tmp_path)
+    assert value(made_results([stream]), "stream.half_rank_retention.adaptive") == 0.75
+    cut["rank"] = [8, 5]
+    write_json(tmp_path / "c0003/state.json", {"facts": {"consolidations": steps}})
+    none = estimand(made_results([stream]), "stream.half_rank_retention.adaptive")(0.05)
+    assert isinstance(none, Undefined)
+
+
+def test_the_router_is_asked_about_sessions_it_has_not_seen(tmp_path: Path):
+    """Queries whose sign is their category, but for one held-out session that is mislabelled."""
+    queries = torch.tensor([[1.0], [-1.0]] * 10) + 0.01 * torch.arange(20)[:, None]
+    labels, sessions = torch.tensor([0, 1] * 10), [f"s{n}" for n in range(20)]
+    router = train_router(queries, labels, sessions, 2, RouterSettings(), seed=0)
+    state = State(
+        seed=0,
+        consolidation=1,
+        tensors={**router.tensors, QUERIES: queries, LABELS: labels},
+        facts={
+            "sessions": sessions,
+            "router": [{"right": router.right, "held_out": router.held_out}],
+        },
+    )
+    save_state(tmp_path / "c0001", state)
+    stream = dataclasses.replace(made_stream("experts", {1: [[1]]}), folder=tmp_path)
+    made = made_results([stream])
+    found = estimand(made, "stream.router_accuracy.experts")(0.05)
+    assert isinstance(found, Estimate) and found.n == router.held_out == 4
+    assert found.value == router.right / router.held_out
+    facts = {**state.facts, "router": [{"right": 0, "held_out": 4}]}
+    save_state(tmp_path / "c0001", dataclasses.replace(state, facts=facts))
+    wrong = estimand(made, "stream.router_accuracy.experts")(0.05)
+    assert isinstance(wrong, Undefined) and "recorded were 0 of 4" in wrong.reason
