@@ -12,6 +12,7 @@ from stages.stats.audit import audit, blocking
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
 from stages.stats.plots import write_plots
+from stages.stats.quality import quality
 from stages.stats.results import Results, read_results
 from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
 
@@ -101,6 +102,7 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "by_convention": summary.groups(results, lambda row: list(row.kinds)),
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
+        **({"training_pairs": summary.rounded(quality(results))} if lab.experiment.arms else {}),
         **stream_summary.details(results),
     }
 

@@ -8,7 +8,7 @@
 consolidation: the earlier best is base's).
 ``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
-``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…`` and the like: ``families/``.
+``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…``, ``noise.…`` …: ``families/``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stages.stats.clusters import clustered_difference, clustered_proportion, ta
 from stages.stats.continual import registered_origins
 from stages.stats.families.drift import drift_estimand
 from stages.stats.families.levels import level_estimand
+from stages.stats.families.quality import quality_estimand
 from stages.stats.families.stream import stream_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
@@ -35,10 +36,12 @@ pairs alone are too few for an interval."""
 
 LEVELS = ("knee", "threshold", "slope", "level_difference")
 DRIFT = ("auc", "compare_auc", "conflict_rate")
+QUALITY = ("noise", "noise_difference", "noise_slope", "correction", "cost_optimal")
 FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
     "stream": stream_estimand,
     **{name: partial(level_estimand, name) for name in LEVELS},
     **{name: partial(drift_estimand, name) for name in DRIFT},
+    **{name: partial(quality_estimand, name) for name in QUALITY},
 }
 
 
