@@ -13,6 +13,7 @@ from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
 from stages.stats.latency import write_latency
 from stages.stats.plots import write_plots
+from stages.stats.quality import quality
 from stages.stats.results import Results, read_results
 from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
 
@@ -104,6 +105,7 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
         **designs.details(results),
+        **({"training_pairs": summary.rounded(quality(results))} if lab.experiment.arms else {}),
         **stream_summary.details(results),
     }
 
