@@ -12,7 +12,7 @@ from stages.report.card import card
 from stages.report.html import page
 from stages.report.merge import merge, verdict_table
 from stages.report.read import read_measured
-from stages.report.terminal import markdown, screen
+from stages.report.terminal import evidence, markdown, screen
 
 CARD = Path("models/README.md")
 
@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="merge and show all experiments")
     parser.add_argument("--markdown", action="store_true", help="print the tables in Markdown")
     parser.add_argument("--html", action="store_true", help="write plots/report/<experiment>.html")
+    parser.add_argument(
+        "--diagnosis", action="store_true", help="every node of the diagnosis with its evidence"
+    )
     parser.add_argument(
         "--card", metavar="GUARDED", help="write models/README.md; GUARDED measured the guard"
     )
@@ -40,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
             path = Path("plots/report") / f"{asked.experiment}.html"
             write_atomic(path, page(read_measured(asked.experiment)))
             print(f"{path} written")
+        elif asked.diagnosis:
+            print(evidence(read_measured(asked.experiment)))
         elif asked.markdown:
             print(markdown(read_measured(asked.experiment)))
         else:

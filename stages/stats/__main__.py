@@ -9,6 +9,7 @@ from stages.lab.context import Lab, run_main
 from stages.records import read_json, write_json
 from stages.stats import summary
 from stages.stats.audit import audit, blocking
+from stages.stats.diagnosis.walk import diagnose
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
 from stages.stats.plots import write_plots
@@ -25,8 +26,10 @@ def work(lab: Lab) -> None:
     verdicts = _verdicts(lab, results, registered=ran if status == "REGISTERED" else "", ran=ran)
     stopped = blocking(checks)
     write_json(METRICS / f"{lab.name}.json", summary.conditions(results))
-    write_json(METRICS / "details" / f"{lab.name}.json", _details(lab, results, status, ran))
     rows = {verdict.name: _verdict_row(verdict, stopped) for verdict in verdicts}
+    causes = summary.rounded(diagnose(results, checks, rows))
+    details = {**_details(lab, results, status, ran), "diagnosis": causes}
+    write_json(METRICS / "details" / f"{lab.name}.json", details)
     write_json(METRICS / "verdicts" / f"{lab.name}.json", rows)
     write_json(METRICS / "audit" / f"{lab.name}.json", checks)
     write_plots(results, Path("plots") / lab.name)
