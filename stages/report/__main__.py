@@ -1,4 +1,4 @@
-"""Show what was found: one experiment on the screen, or all verdicts and checks merged."""
+"""Show what was found: one experiment on the screen, or all verdicts in one table."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from pathlib import Path
 from stages.records import plain_errors, write_atomic
 from stages.report.card import card
 from stages.report.html import page
-from stages.report.merge import merge, verdict_table
+from stages.report.merge import all_verdicts, merge, verdict_table
 from stages.report.read import read_measured
 from stages.report.terminal import evidence, markdown, screen
+from stages.report.timed import timed_repro
+from stages.report.times import times_table
 
 CARD = Path("models/README.md")
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
-    parser.add_argument("experiment", nargs="?", help="its name in params.yaml")
-    parser.add_argument("--all", action="store_true", help="merge and show all experiments")
+    parser.add_argument(
+        "experiment",
+        nargs="?",
+        help="its name in params.yaml; none shows every verdict, and the seconds of every stage",
+    )
+    parser.add_argument("--all", action="store_true", help="merge all into metrics/*.json")
     parser.add_argument("--markdown", action="store_true", help="print the tables in Markdown")
     parser.add_argument("--html", action="store_true", help="write plots/report/<experiment>.html")
     parser.add_argument(
@@ -29,12 +35,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--card", metavar="GUARDED", help="write models/README.md; GUARDED measured the guard"
     )
+    parser.add_argument(
+        "--timed",
+        nargs="*",
+        metavar="STAGE",
+        help="run `dvc repro [STAGE ...]`, writing each stage's seconds to timings/stages.json",
+    )
     asked = parser.parse_args(arguments)
-    if bool(asked.experiment) == asked.all:
-        parser.error("name one experiment, for instance p1, or give --all")
+    if asked.experiment and (asked.all or asked.timed is not None):
+        parser.error("--all and --timed are of all experiments: leave the name out")
+    if asked.timed is not None and (status := timed_repro(asked.timed)):
+        sys.exit(status)
     with plain_errors():
         if asked.all:
             print(verdict_table(merge()))
+        elif not asked.experiment:
+            print(verdict_table(all_verdicts()), times_table(), sep="\n\n")
         elif asked.card:
             measured = read_measured(asked.experiment), read_measured(asked.card)
             write_atomic(CARD, card(*measured))

@@ -79,6 +79,16 @@ def verdict(name: str, row: dict[str, Any]) -> list[str]:
     return [name, shown, asked, row["verdict"], to_decide(row)]
 
 
+JUDGED = ["criterion", "estimate", "asked", "n", "unit", "p", "verdict", "to decide"]
+
+
+def judged(name: str, row: dict[str, Any]) -> list[str]:
+    """A row of the table of all experiments, see ``JUDGED``."""
+    criterion, shown, asked, said, needed = verdict(name, row)
+    n, p = row.get("n"), p_value(row)
+    return [criterion, shown, asked, str(n or "–"), row.get("unit") or "–", p, said, needed]
+
+
 def to_decide(row: dict[str, Any]) -> str:
     """What would decide an inconclusive criterion."""
     if not row["verdict"].startswith("inconclusive"):
