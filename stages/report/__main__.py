@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from stages.records import plain_errors, write_atomic
 from stages.report.card import card
 from stages.report.html import page
+from stages.report.log import FILE, add_rows
 from stages.report.merge import all_verdicts, merge, verdict_table
 from stages.report.read import read_measured
 from stages.report.terminal import evidence, markdown, screen
@@ -41,6 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="STAGE",
         help="run `dvc repro [STAGE ...]`, writing each stage's seconds to timings/stages.json",
     )
+    parser.add_argument(
+        "--experiments", action="store_true", help="add a row to EXPERIMENTS.md for each new result"
+    )
+    parser.add_argument("--date", help="day of those rows, such as 2026-11-21; today if left out")
     asked = parser.parse_args(arguments)
     if asked.experiment and (asked.all or asked.timed is not None):
         parser.error("--all and --timed are of all experiments: leave the name out")
@@ -49,6 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
     with plain_errors():
         if asked.all:
             print(verdict_table(merge()))
+        elif asked.experiments:
+            names = [asked.experiment] if asked.experiment else list(all_verdicts())
+            date = asked.date or datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+            added = add_rows([read_measured(name) for name in names], date)
+            print(f"{FILE}: {added} rows added, {len(names) - added} told already")
         elif not asked.experiment:
             print(verdict_table(all_verdicts()), times_table(), sep="\n\n")
         elif asked.card:
