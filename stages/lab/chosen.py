@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.params import (
     GuardParams,
+    MicrorepoDriftParams,
     MicrorepoParams,
     ModelParams,
     ParamsError,
@@ -21,7 +22,10 @@ from stages.params import (
 )
 from stages.suites.suite import Suite
 
-SUITE_ROOMS = {kind: f"suites.{kind}.suite" for kind in ("microrepo", "repository", "swe_bench_cl")}
+SUITE_ROOMS = {
+    kind: f"suites.{kind}.suite"
+    for kind in ("microrepo", "microrepo_drift", "repository", "swe_bench_cl")
+}
 """By kind, where the code of a suite with repositories stands."""
 
 
@@ -31,6 +35,10 @@ def open_suite(params: SuiteParams, where: str) -> Suite:
         from stages.suites.microrepo.suite import Microrepo
 
         return Microrepo(params.tasks_per_world, params.seed)
+    if isinstance(params, MicrorepoDriftParams):
+        from stages.suites.microrepo_drift.suite import MicrorepoDrift
+
+        return MicrorepoDrift(params.tasks_per_world, params.seed, params.drift_seed)
     if isinstance(params, RepositoryParams):
         from stages.suites.repository.suite import Repository
 

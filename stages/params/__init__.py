@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.params.arms import AgentChanges, ArmParams, ExamplesParams
+from stages.params.arms import AgentChanges, ArmParams, ExamplesParams, GenerationsParams
 from stages.params.load import (
     agent_of,
     cells_of,
@@ -36,6 +36,7 @@ from stages.params.stream import StrategyParams, StreamParams
 from stages.params.strict import ParamsError, build
 from stages.params.suites import (
     GuardParams,
+    MicrorepoDriftParams,
     MicrorepoParams,
     ProceduralParams,
     RepositoryParams,
@@ -54,8 +55,10 @@ __all__ = [
     "Evaluate",
     "ExamplesParams",
     "Experiment",
+    "GenerationsParams",
     "GuardParams",
     "Knowledge",
+    "MicrorepoDriftParams",
     "MicrorepoParams",
     "ModelParams",
     "OrganismParams",

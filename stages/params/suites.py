@@ -23,6 +23,22 @@ class MicrorepoParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MicrorepoDriftParams:
+    """The generated repositories before and after their environment has changed (e10)."""
+
+    kind: Literal["microrepo_drift"]
+    """which suite's code makes the tasks"""
+    worlds: tuple[str, ...]
+    """names of the worlds; `NAME~minor`, `~moderate` and `~major` are NAME after the change"""
+    tasks_per_world: int
+    """issues per world, the same ones before and after"""
+    seed: int
+    """seed of the worlds and their issues"""
+    drift_seed: int
+    """seed of the change"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProceduralParams:
     """A suite of generated code problems."""
 
@@ -127,4 +143,11 @@ class SweBenchClParams:
 
 
 # A new suite is one more dataclass with its own `kind`, added to this union.
-SuiteParams = MicrorepoParams | ProceduralParams | GuardParams | RepositoryParams | SweBenchClParams
+SuiteParams = (
+    MicrorepoParams
+    | MicrorepoDriftParams
+    | ProceduralParams
+    | GuardParams
+    | RepositoryParams
+    | SweBenchClParams
+)

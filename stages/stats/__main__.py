@@ -7,11 +7,12 @@ from typing import Any
 
 from stages.lab.context import Lab, run_main
 from stages.records import read_json, write_json
-from stages.stats import summary
+from stages.stats import designs, stream_summary, summary
 from stages.stats.audit import audit, blocking
 from stages.stats.diagnosis.walk import diagnose
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate
+from stages.stats.latency import write_latency
 from stages.stats.plots import write_plots
 from stages.stats.results import Results, read_results
 from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
@@ -25,7 +26,7 @@ def work(lab: Lab) -> None:
     checks = audit(lab, results)
     verdicts = _verdicts(lab, results, registered=ran if status == "REGISTERED" else "", ran=ran)
     stopped = blocking(checks)
-    write_json(METRICS / f"{lab.name}.json", summary.conditions(results))
+    write_json(METRICS / f"{lab.name}.json", _flat(results))
     rows = {verdict.name: _verdict_row(verdict, stopped) for verdict in verdicts}
     causes = summary.rounded(diagnose(results, checks, rows))
     details = {**_details(lab, results, status, ran), "diagnosis": causes}
@@ -33,7 +34,16 @@ def work(lab: Lab) -> None:
     write_json(METRICS / "verdicts" / f"{lab.name}.json", rows)
     write_json(METRICS / "audit" / f"{lab.name}.json", checks)
     write_plots(results, Path("plots") / lab.name)
+    write_latency(results)
     print(f"{lab.name}: {status}; {len(verdicts)} criteria, {len(checks)} checks, see metrics/")
+
+
+def _flat(results: Results) -> dict[str, dict[str, Any]]:
+    """condition or arm → its numbers; a stream's arms have those of the stream beside."""
+    rows = summary.conditions(results)
+    for arm, row in stream_summary.arms(results).items():
+        rows[arm] = {**rows.get(arm, {}), **row}
+    return rows
 
 
 def _verdicts(lab: Lab, results: Results, registered: str, ran: str) -> list[Verdict]:
@@ -96,6 +106,8 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "by_convention": summary.groups(results, lambda row: list(row.kinds)),
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
+        **designs.details(results),
+        **stream_summary.details(results),
     }
 
 

@@ -155,6 +155,21 @@ def forgetting(matrix: AccuracyMatrix) -> float:
     return float(np.mean([best[j] - matrix.at(n, j) for j in best]))
 
 
+def forgetting_learned(matrix: AccuracyMatrix) -> float:
+    """The registered forgetting with the maximum over j ≤ l < N: since a task was trained on.
+
+    For streams, whose tasks are not played before they are near: a(l, j) with l < j - 1 is not
+    measured there.
+
+    >>> a = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    >>> forgetting_learned(AccuracyMatrix(a, ("r0", "r1", "r2", "r3")))
+    0.5
+    """
+    n = need_two_tasks(matrix, "Forgetting")
+    best = {j: max(matrix.at(i, j) for i in range(j, n)) for j in range(1, n)}
+    return float(np.mean([best[j] - matrix.at(n, j) for j in best]))
+
+
 def forgetting_cl(matrix: AccuracyMatrix) -> float:
     """The same with the maximum over 1 ≤ k ≤ j. Source: SWE-Bench-CL (2025)."""
     n = need_two_tasks(matrix, "Forgetting")
@@ -216,12 +231,18 @@ def cl_score(
     matrix: AccuracyMatrix,
     weights: ScoreWeights,
     forgetting_metric: Callable[[AccuracyMatrix], float] = forgetting,
+    forward: float | None = None,
 ) -> float:
-    """CL-Score = ACC - λF·F + λFT·FT + λBWT·BWT + λAULC·AULC + CL-Fβ. Source: SWE-Bench-CL."""
+    """CL-Score = ACC - λF·F + λFT·FT + λBWT·BWT + λAULC·AULC + CL-Fβ. Source: SWE-Bench-CL.
+
+    ``forward`` is FT where it was measured on other tasks than the matrix's; by default
+    ``ft_stream`` of it.
+    """
+    ft = ft_stream(matrix) if forward is None else forward
     return (
         acc(matrix)
         - weights.forgetting * forgetting_metric(matrix)
-        + weights.forward * ft_stream(matrix)
+        + weights.forward * ft
         + weights.backward * bwt(matrix)
         + weights.aulc * aulc(matrix)
         + cl_f_beta(matrix, weights.beta, forgetting_metric)

@@ -8,10 +8,13 @@
 consolidation: the earlier best is base's).
 ``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
+``spread.format``, ``lead.format``, ``interaction.format``: see formats.py.
+``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…`` and the like: ``families/``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +23,12 @@ import numpy as np
 from stages.params import CriterionParams, ParamsError
 from stages.stats.clusters import clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.continual import registered_origins
+from stages.stats.families.ablation import ABLATION
+from stages.stats.families.drift import drift_estimand
+from stages.stats.families.levels import level_estimand
+from stages.stats.families.staleness import STALENESS
+from stages.stats.families.stream import stream_estimand
+from stages.stats.formats import format_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TRAIN, Results
 from stages.stats.verdict import Estimand, minimum_of
@@ -27,6 +36,16 @@ from stages.stats.verdict import Estimand, minimum_of
 ORIGIN_WINDOW = 0.125
 """A registered origin stands for the sessions within this share of N around it: one session's
 pairs alone are too few for an interval."""
+
+LEVELS = ("knee", "threshold", "slope", "level_difference")
+DRIFT = ("auc", "compare_auc", "conflict_rate")
+FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
+    "stream": stream_estimand,
+    **ABLATION,
+    **STALENESS,
+    **{name: partial(level_estimand, name) for name in LEVELS},
+    **{name: partial(drift_estimand, name) for name in DRIFT},
+}
 
 
 def estimand(results: Results, name: str) -> Estimand:
@@ -47,10 +66,16 @@ def estimand(results: Results, name: str) -> Estimand:
         return partial(capability_drop, results)
     if name == "retention.skill.min":
         return minimum_of([partial(retention_at, results, o) for o in origins(results)])
+    if (found := format_estimand(results, name)) is not None:
+        return found
+    if head in FAMILIES and (found := FAMILIES[head](results, parts)) is not None:
+        return found
     raise ParamsError(
         f"criteria: estimand {name!r} is unknown. There are forward_transfer.C, difference.A.B, "
-        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill and "
-        "retention.skill.min, where A, B and C are conditions."
+        "resolve_rate.C, steps.C, forgetting.skill, capability_drop.skill, "
+        "retention.skill.min, spread.format, lead.format, interaction.format, where A, B and C "
+        "are conditions or arms, and the families "
+        f"{', '.join(f'{family}.…' for family in FAMILIES)} (stages/stats/families)."
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stages.records import write_json
-from stages.stats import summary
+from stages.stats import designs, stream_summary, summary
 from stages.stats.clusters import clustered_proportion
 from stages.stats.results import Results
 
@@ -26,6 +26,9 @@ Rows = list[dict[str, Any]]
 def write_plots(results: Results, folder: Path) -> None:
     """Write folder/{conditions,difficulty,convention,steps,loss,retention}.json, each atomically.
 
+    A stream has four more: stream_{retention,sessions,pareto,rank}.json; other designs those of
+    ``designs.plots``.
+
     RecordError names a file that can't be written; the earlier one is then untouched.
     """
     plots = {
@@ -35,7 +38,15 @@ def write_plots(results: Results, folder: Path) -> None:
         "steps": _steps(results),
         "loss": loss_rows(results.losses),
         "retention": _retention(results),
+        **designs.plots(results),
     }
+    if results.lab.experiment.stream is not None:
+        plots |= {
+            "stream_retention": stream_summary.retention_rows(results),
+            "stream_sessions": stream_summary.over_time_rows(results),
+            "stream_pareto": stream_summary.pareto_rows(results),
+            "stream_rank": stream_summary.rank_rows(results),
+        }
     for name, rows in plots.items():
         write_json(folder / f"{name}.json", rows)
 

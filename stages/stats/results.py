@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from stages.lab.arm_adapters import arm_episodes, arms_in
 from stages.lab.context import Lab
 from stages.lab.splits import read_played, read_tasks
 from stages.records import Outcome, Task, Trajectory, read_json, read_jsonl, sha256_file
 from stages.stats.clusters import Cells, tabulate_cells
 from stages.stats.rates import resolved_value
+from stages.stats.streams import Streams, read_streams
 
 TEST, TRAIN = "test", "train"
 
@@ -40,6 +42,8 @@ class Row:
     submitted_empty: bool
     run_id: str
     actions: tuple[str, ...] = ()
+    context_tokens: int = 0
+    """longest prompt of the episode, tokens"""
 
     @property
     def task(self) -> tuple[str, str]:
@@ -68,12 +72,21 @@ class Results:
     """``world/split/arm-sN`` -> loss per step"""
     facts: dict[str, dict[str, Any]]
     certificates: dict[str, dict[str, Any]]
+    streams: Streams = dataclasses.field(default_factory=Streams)
+    """what a stream's arms kept and solved; their last episodes stand among the rows too"""
 
     @property
     def conditions(self) -> list[str]:
-        """Conditions in the registration's order, those that ran."""
+        """Conditions, then arms, then a stream's arms, in the registration's order: what ran."""
         ran = {row.condition for row in self.rows}
-        return [name for name in self.lab.experiment.evaluate.conditions if name in ran]
+        return [name for name in self.declared if name in ran]
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Every condition and arm that the registration names."""
+        experiment = self.lab.experiment
+        streams = experiment.stream.arms if experiment.stream else {}
+        return (*experiment.evaluate.conditions, *(experiment.arms or {}), *streams)
 
     def select(self, condition: str, half: str = TEST) -> list[Row]:
         return [row for row in self.rows if row.condition == condition and row.half == half]
@@ -152,21 +165,56 @@ def read_results(lab: Lab) -> Results:
                     path = folder / f"trained-skill-s{seed}.jsonl"
                     read = read_jsonl(path, Trajectory)
                     rows += _rows(read, tasks, world, split, "skill", seed, halves, path)
+                for name in arms_in(lab, world):
+                    path = arm_episodes(lab, world, split, name, seed)
+                    read = read_jsonl(path, Trajectory)
+                    rows += _rows(read, tasks, world, split, name, seed, halves, path)
                 _extras(folder, {"world": world, "split": split, "seed": seed}, guard, retention)
+    streams = read_streams(lab)
+    rows += _last_of_streams(lab, streams)
     adapters = lab.folder("models/adapters")
     return Results(
         lab,
         tuple(rows),
         guard,
         retention,
-        {_name(path, adapters): read_json(path) for path in sorted(adapters.rglob("losses.json"))},
-        {_name(path, adapters): read_json(path) for path in sorted(adapters.rglob("facts.json"))},
-        {_name(p, adapters): read_json(p) for p in sorted(adapters.rglob("certificate.json"))},
+        _by_adapter(adapters, "losses.json"),
+        _by_adapter(adapters, "facts.json"),
+        _by_adapter(adapters, "certificate.json"),
+        streams,
     )
 
 
-def _name(path: Path, folder: Path) -> str:
-    return path.parent.relative_to(folder).as_posix()
+def _last_of_streams(lab: Lab, streams: Streams) -> list[Row]:
+    """The test tasks after each stream's last consolidation, as a condition of the arm's name."""
+    rows: list[Row] = []
+    tasks = {world: {t.instance_id: t for t in read_tasks(lab, world)} for world in lab.worlds}
+    for stream in streams.streams:
+        if not stream.episodes:
+            continue
+        path = stream.episodes[max(stream.episodes)]
+        test = read_played(lab, stream.world, stream.split).test
+        rows += _rows(
+            read_jsonl(path, Trajectory),
+            tasks[stream.world],
+            stream.world,
+            stream.split,
+            stream.arm,
+            stream.seed,
+            {task.instance_id: TEST for task in test},
+            path,
+        )
+    return rows
+
+
+def _by_adapter(folder: Path, file: str) -> dict[str, Any]:
+    """One file of every condition's and arm's adapter, by ``world/split/arm-sN``."""
+    found = {}
+    for path in sorted(folder.rglob(file)):
+        parts = path.parent.relative_to(folder).parts
+        if parts[0] != "streams":  # a stream's have one folder per consolidation
+            found["/".join(parts[parts[0] == "arms" :])] = read_json(path)
+    return found
 
 
 def _extras(
@@ -222,6 +270,7 @@ def _rows(
                 submitted_empty=info["exit_status"] == "submitted" and not info["submission"],
                 run_id=run_id,
                 actions=tuple(step["action"].split(" ")[0] for step in info["steps"]),
+                context_tokens=max((s.get("input_tokens", 0) for s in info["steps"]), default=0),
             )
         )
     return rows

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,6 +82,40 @@ def sample_size_curve(
         {size: float(np.mean(firsts == size)) for size in sizes},
         [size for size, effect in effects.items() if effect.hi < 0],
     )
+
+
+def threshold_estimand(
+    sizes: Sequence[int],
+    differences: ArrayLike,
+    level: float = 0.05,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Callable[[float], Estimate | Undefined]:
+    """α → the ``sustained`` size, which is found once, with every size's interval at ``level``.
+
+    Only the bootstrap's quantiles are read at α, so a smaller α never gives a narrower interval.
+    Undefined where no size is found, or where that may be so: more than α/2 of the draws find none.
+    Arguments and ValueError as ``sample_size_curve``.
+
+    >>> gains = np.array([[0] * 20, [1] * 12 + [0] * 8]).T
+    >>> threshold_estimand([18, 100], gains, resamples=20)(0.05).value
+    100.0
+    """
+    cells = checked_differences(sizes, differences)
+    each = [clustered_difference(cells[:, :, k], level).lo > 0 for k in range(len(sizes))]
+    rng = np.random.default_rng(seed)
+    drawn = np.array(
+        [sustained_above(sizes, _drawn_above(cells, level, rng)) for _ in range(resamples)]
+    )
+
+    def estimate(alpha: float) -> Estimate | Undefined:
+        found = _threshold(sustained_above(sizes, each), drawn, len(cells), alpha)
+        if isinstance(found, Estimate) and math.isinf(found.hi):
+            none = float(np.mean(np.isinf(drawn)))
+            return Undefined(f"{none:.0%} of draws find no size, so the threshold has no upper end")
+        return found
+
+    return estimate
 
 
 def checked_differences(sizes: Sequence[int], differences: ArrayLike) -> Floats:

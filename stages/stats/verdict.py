@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.power import detectable_effect, n_to_decide
@@ -209,7 +210,7 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
     soon as one is. Reference: Berger (1982), Technometrics 24.
     """
     if not estimands:
-        raise ValueError("minimum_of: there is nothing to take the minimum of.")
+        raise ValueError("There is nothing to take the minimum or maximum of.")
 
     def estimate(alpha: float) -> Estimate | Undefined:
         at_alpha = [estimand(alpha) for estimand in estimands]
@@ -224,3 +225,20 @@ def minimum_of(estimands: Sequence[Estimand]) -> Estimand:
         return Estimate(least.value, lo, hi, least.n, least.unit, alpha)
 
     return estimate
+
+
+def maximum_of(estimands: Sequence[Estimand]) -> Estimand:
+    """Estimand of the largest of several, as in 'no category loses more than 0.1'.
+
+    ``minimum_of`` with the signs turned: the upper end needs no correction, the lower end is the
+    largest at α/K. Undefined as soon as one is; ValueError for none.
+    """
+    least = minimum_of([partial(_turned, estimand) for estimand in estimands])
+    return partial(_turned, least)
+
+
+def _turned(estimand: Estimand, alpha: float) -> Estimate | Undefined:
+    found = estimand(alpha)
+    if isinstance(found, Undefined):
+        return found
+    return Estimate(-found.value, -found.hi, -found.lo, found.n, found.unit, alpha)

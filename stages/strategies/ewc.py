@@ -86,11 +86,7 @@ class Ewc:
         latest = diagonal_fisher(measures.gradients(adapter, drawn, self.space), len(drawn))
         history = state.facts.get("fisher", [])
         tensors = accumulate(state.tensors, latest.diagonal, self.accumulation, len(history))
-        fact = {
-            "samples": latest.samples,
-            "trace": latest.trace,
-            "tokens": sum(measures.tokens(drawn)),
-        }
+        fact = {**latest.fact(), "tokens": sum(measures.tokens(drawn))}
         return State(
             adapters={ADAPTER: adapter}, tensors=tensors, facts={"fisher": [*history, fact]}
         )

@@ -32,6 +32,17 @@ class Fisher:
     """Samples averaged over."""
     trace: float
     """Sum of the diagonal: the mean squared norm of a sample's gradient."""
+    of_mean: float
+    """Squared norm of the mean gradient: what one gradient of the whole batch would have given."""
+    smallest: float
+    """Least squared norm of a sample's gradient."""
+    largest: float
+    """Greatest squared norm of a sample's gradient."""
+
+    def fact(self) -> dict[str, float | int]:
+        """What check 8 reads: the numbers that tell per-sample gradients from a batch's."""
+        names = ("samples", "trace", "of_mean", "smallest", "largest")
+        return {name: getattr(self, name) for name in names}
 
 
 def per_sample_gradients(
@@ -53,17 +64,22 @@ def diagonal_fisher(gradients: Iterable[Mapping[str, Tensor]], expected: int) ->
     signs of batch gradients, check 8), or when one is not finite or all are zero.
     """
     sums: dict[str, Tensor] = {}
+    totals: dict[str, Tensor] = {}
     kinds: dict[str, torch.dtype] = {}
     norms: list[float] = []
     for gradient in gradients:
         squares = {name: g.detach().double().square() for name, g in gradient.items()}
         for name, square in squares.items():
             sums[name] = sums[name].add_(square) if name in sums else square
+            once = gradient[name].detach().double()
+            totals[name] = totals[name].add_(once) if name in totals else once.clone()
             kinds[name] = gradient[name].dtype
         norms.append(sum(float(square.sum()) for square in squares.values()))
     _require_per_sample(norms, expected)
     diagonal = {name: (sums[name] / len(norms)).to(kinds[name]) for name in sorted(sums)}
-    return Fisher(diagonal, len(norms), sum(norms) / len(norms))
+    of_mean = sum(float(total.square().sum()) for total in totals.values()) / len(norms) ** 2
+    trace = sum(norms) / len(norms)
+    return Fisher(diagonal, len(norms), trace, of_mean, min(norms), max(norms))
 
 
 def accumulate(

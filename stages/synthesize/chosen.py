@@ -13,6 +13,7 @@ from typing import Any
 from stages.lab import chosen
 from stages.lab.context import Lab
 from stages.params import (
+    MicrorepoDriftParams,
     MicrorepoParams,
     ModelParams,
     ParamsError,
@@ -30,7 +31,7 @@ def open_teacher(lab: Lab) -> Teacher:
     params = settings.teacher
     if params is None:
         others = [name for name in settings.formats if name != "T"]
-        if others and not isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams):
+        if others and not _embedded(lab):
             raise ParamsError(
                 f"experiments.{lab.name}.synthesis.formats: there are rules for {others[0]} on the "
                 "embedded world only. Name a language model as `synthesis.teacher`, or set "
@@ -85,7 +86,7 @@ def identity(model: ModelParams) -> str:
 
 def _rules(lab: Lab) -> Teacher:
     """Who writes without a language model: the embedded world's rules, or the merged fixes."""
-    if isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams):
+    if _embedded(lab):
         from stages.synthesize.rules import RuleTeacher
 
         return RuleTeacher()
@@ -95,8 +96,13 @@ def _rules(lab: Lab) -> Teacher:
 
 
 def _rules_room(lab: Lab) -> str:
-    microrepo = isinstance(suite_of(lab.params, lab.experiment), MicrorepoParams)
-    return "synthesize.rules" if microrepo else "synthesize.gold"
+    return "synthesize.rules" if _embedded(lab) else "synthesize.gold"
+
+
+def _embedded(lab: Lab) -> bool:
+    """Whether the worlds are generated ones, whose sessions the rules can read."""
+    suite = suite_of(lab.params, lab.experiment)
+    return isinstance(suite, MicrorepoParams | MicrorepoDriftParams)
 
 
 def _model_of(lab: Lab) -> ModelParams:

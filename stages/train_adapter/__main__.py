@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from stages.lab.chosen import load_base
 from stages.lab.context import Lab, run_main
+from stages.train_adapter.arms import train_arms
 from stages.train_adapter.conditions import train_conditions
+from stages.train_adapter.recovery import recovery_files, train_recovery
 
 
 def work(lab: Lab) -> None:
-    train_conditions(lab, load_base(lab.model)).sweep()
+    base = load_base(lab.model)
+    cells = train_conditions(lab, base)
+    if lab.experiment.arms:
+        arms = train_arms(lab, base)
+        train_recovery(lab, base)
+        for path in recovery_files(lab):
+            arms.keep(path)
+        arms.sweep()
+        cells.keep(arms.folder)
+    cells.sweep()
 
 
 if __name__ == "__main__":

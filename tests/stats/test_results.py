@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.params import ParamsError
+from stages.params import ArmParams, ParamsError
 from stages.records import Outcome, RecordError, Trajectory, write_json, write_jsonl
 from stages.stats.estimands import estimand, guard_cells, origins
 from stages.stats.intervals import Estimate, Undefined
@@ -274,6 +274,27 @@ def test_every_condition_covers_the_tasks_that_all_were_evaluated_on(written):
             assert [row.instance_id for row in read.select(condition, half)] == [name]
     assert {name: row["n"] for name, row in conditions(read).items()} == {"base": 1, "skill": 1}
     assert power(read)["tasks"] == 1
+
+
+def test_arms_are_read_as_conditions_of_their_name_and_streams_are_not(written):
+    arms = {"noted": ArmParams(notes=True), "far": ArmParams(worlds=("grey_tower",))}
+    lab = dataclasses.replace(
+        written, experiment=dataclasses.replace(written.experiment, arms=arms)
+    )
+    with pytest.raises(RecordError, match=r"arms/oak_harbor/A/noted-s0\.jsonl: no such file"):
+        read_results(lab)
+    ids = [task.instance_id for task in lab.suite.tasks("oak_harbor")]
+    folder = Path("data/evaluations/p2/arms/oak_harbor/A")
+    write_jsonl(folder / "noted-s0.jsonl", [episode(ids[3]), episode(ids[4], "unresolved")])
+    adapters = Path("models/adapters/p2")
+    write_json(adapters / "arms/oak_harbor/A/noted-s0/losses.json", [3.0])
+    write_json(adapters / "streams/oak_harbor/A/replay-s0/c0001/losses.json", [4.0])
+    read = read_results(lab)
+    assert read.conditions == ["base", "skill", "noted"]
+    assert value(read, "resolve_rate.noted") == 0.5
+    assert value(read, "difference.noted.skill") == 0.5
+    assert value(read, "forward_transfer.noted") == -0.5
+    assert read.losses == {"oak_harbor/A/skill-s0": [2.0, 1.0], "oak_harbor/A/noted-s0": [3.0]}
 
 
 def test_a_missing_file_is_named(written):

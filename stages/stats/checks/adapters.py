@@ -70,7 +70,12 @@ def _dead(name: str, norm: float, certificate: Mapping, digest: str) -> list[str
 
 def _wrongly_served(record: Record, served: Mapping[tuple, str]) -> list[str]:
     wrong = {}
+    conditions = record.lab.experiment.evaluate.conditions
     for episode in record.episodes:
+        if episode.condition not in conditions:
+            if episode.condition in record.trained_conditions and not episode.adapter_hash:
+                wrong[episode.path] = f"{episode.path}: played without its adapter"
+            continue
         arm = arm_of(episode.condition)
         place = (episode.world, episode.split, arm, episode.seed)
         expected = "" if arm is None else served.get(place)

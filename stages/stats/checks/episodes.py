@@ -12,6 +12,8 @@ from stages.agent.chat import Message
 from stages.records import Pathology, Trajectory, canonical_json, sha256_text
 
 REPEATS = 3
+LOOKS = ("bash", "open", "search", "test")
+"""actions that show something of the repository"""
 WROTE = "edited"
 BROKE = "edited but the file no longer parses"
 LITERAL = re.compile(r"\s*return (?:-?\d[\d.]*|True|False|None|\"[^\"]*\"|'[^']*')\s*")
@@ -62,6 +64,10 @@ class Episode:
     """writes of which the agent was told that the file no longer parses"""
     last_test: str
     """what the agent's last test showed"""
+    temperature: float | None = None
+    """of its sampling, where the record has it"""
+    blind: bool = False
+    """whether a write succeeded before the agent had looked at anything"""
 
     @property
     def task(self) -> tuple[str, str]:
@@ -133,7 +139,19 @@ def read_episode(
         unparsed_recorded=info["unparsed_writes"],
         unparsed_told=sum(step["observation"].startswith(BROKE) for step in steps),
         last_test=tests[-1] if tests else "",
+        temperature=info.get("temperature"),
+        blind=_blind(steps, tools),
     )
+
+
+def _blind(steps: Sequence[dict[str, Any]], tools: Sequence[str]) -> bool:
+    """Whether the first successful write came before the first look."""
+    for step, tool in zip(steps, tools, strict=True):
+        if step["observation"].startswith(WROTE):
+            return True
+        if tool in LOOKS:
+            return False
+    return False
 
 
 def _tool(action: str) -> str:

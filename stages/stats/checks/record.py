@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stages.lab.arm_adapters import arm_episodes, arms_in
 from stages.lab.arms import PLACEBOS, arm_of, arms_of
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_places, examples_file
@@ -18,6 +19,7 @@ from stages.stats.checks.episodes import Episode, read_episode
 from stages.stats.estimands import criterion_estimand
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TEST, TRAIN, Results
+from stages.stats.streams import Stream
 from stages.suites.procedural import Problem, make_problems
 
 BASE = "base"
@@ -113,11 +115,14 @@ class Record:
     @property
     def trained_conditions(self) -> list[str]:
         """Conditions that ran with an adapter and are no placebo."""
-        return [
-            name
-            for name in self.results.conditions
-            if arm_of(name) is not None and name not in PLACEBOS
-        ]
+        return [name for name in self.results.conditions if self._adapted(name)]
+
+    def _adapted(self, name: str) -> bool:
+        experiment = self.lab.experiment
+        if name in experiment.evaluate.conditions:
+            return arm_of(name) is not None and name not in PLACEBOS
+        arm = (experiment.arms or {}).get(name)
+        return arm is None or arm.examples is not None or arm.adapter is not None
 
     @cached_property
     def estimates(self) -> dict[str, Estimate | Undefined]:
@@ -180,6 +185,30 @@ class Record:
                     path = folder / f"trained-skill-s{seed}.jsonl"
                     if path.exists():
                         yield from self._read(path, world, split, "skill", seed, TRAIN)
+                    for name in arms_in(self.lab, world):
+                        path = arm_episodes(self.lab, world, split, name, seed)
+                        yield from self._read(path, world, split, name, seed, TEST)
+        for stream in self.results.streams.streams:
+            yield from self.played_by(stream).get(max(stream.episodes, default=0), ())
+
+    def played_by(self, stream: Stream) -> dict[int, tuple[Episode, ...]]:
+        """Consolidation → the episodes after it; test tasks have the half 'test'."""
+        test = {task.instance_id for task in self.played[stream.world, stream.split].test}
+        place = (stream.world, stream.split, stream.arm, stream.seed)
+        found = {}
+        for number, path in stream.episodes.items():
+            read = self._read(path, *place, TRAIN)
+            found[number] = tuple(
+                dataclasses.replace(e, half=TEST) if e.instance_id in test else e for e in read
+            )
+        return found
+
+    def served(self, stream: Stream) -> dict[int, set[str]]:
+        """Consolidation → hashes of the adapters that its episodes were played with."""
+        return {
+            number: {episode.adapter_hash for episode in episodes}
+            for number, episodes in self.played_by(stream).items()
+        }
 
     def _read(
         self, path: Path, world: str, split: str, condition: str, seed: int, half: str

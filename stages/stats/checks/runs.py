@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import product
 from pathlib import Path
 
+from stages.lab.arm_adapters import ARMS, INDICATORS, arms_in
 from stages.records import Outcome
 from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.checks.compare import interval
 from stages.stats.checks.episodes import Episode
 from stages.stats.checks.record import BASE, Record
 from stages.stats.intervals import wilson
+from stages.stats.streams import STREAMS
 
 _CELL = re.compile(r"(?P<name>.+)-s(?P<seed>\d+)")
 MOST_HARNESS_ERRORS = 0.02
@@ -93,9 +96,9 @@ def _follows(episode: Episode) -> bool:
 
 
 def all_reported(record: Record) -> Finding:
-    """Check 24: conditions declared = enumerated = run = reported, cell by cell."""
+    """Check 24: conditions and arms declared = enumerated = run = reported, cell by cell."""
     experiment = record.lab.experiment
-    declared = experiment.evaluate.conditions
+    declared = record.results.declared
     problems = []
     if len(set(declared)) < len(declared):
         problems.append("a condition is declared twice")
@@ -109,7 +112,7 @@ def all_reported(record: Record) -> Finding:
     expected = 0
     for (world, split), half in record.played.items():
         due = len(half.test) * experiment.evaluate.repeats
-        for condition in declared:
+        for condition in _played_in(record, world):
             for seed in experiment.seeds:
                 expected += 1
                 found = cells.pop((world, split, condition, seed), 0)
@@ -117,7 +120,7 @@ def all_reported(record: Record) -> Finding:
                     place = f"{world}/{split}/{condition}-s{seed}"
                     problems.append(f"{place}: {found} episodes, declared are {due}")
     problems += [f"{'/'.join(map(str, cell))}: run, but not declared" for cell in cells]
-    problems += _undeclared_files(record)
+    problems += [*_undeclared_files(record), *_stream_gaps(record)]
     wanted = {adapter.path for adapter in record.adapters}
     problems += [
         f"{p}: the arm was declared, not trained" for p in sorted(wanted) if not p.exists()
@@ -133,13 +136,48 @@ def all_reported(record: Record) -> Finding:
     )
 
 
+def _played_in(record: Record, world: str) -> list[str]:
+    """What is declared to be played in a world: an arm may name its own."""
+    elsewhere = set(record.lab.experiment.arms or {}) - set(arms_in(record.lab, world))
+    return [name for name in record.results.declared if name not in elsewhere]
+
+
+def _stream_gaps(record: Record) -> list[str]:
+    """Consolidations that a declared stream lacks, in training or in what was measured after."""
+    plan, lab = record.lab.experiment.stream, record.lab
+    if plan is None:
+        return []
+    found = {(s.world, s.split, s.arm, s.seed): s for s in record.results.streams.streams}
+    ends = [*range(plan.every, plan.sessions, plan.every), plan.sessions]
+    due = set(range(1, len(ends) + 1))
+    tested = {number for number in due if ends[number - 1] in plan.played}
+    problems = []
+    for place in product(lab.worlds, lab.experiment.splits, plan.arms, lab.experiment.seeds):
+        name = f"{'/'.join(place[:3])}-s{place[3]}"
+        stream = found.get(place)
+        if stream is None:
+            problems.append(f"streams/{name}: declared, not consolidated")
+            continue
+        parts = {
+            "consolidations": (due, {fact["consolidation"] for fact in stream.facts}),
+            "retention": (due, {row["consolidation"] for row in stream.retention}),
+            "tasks": (tested, set(stream.played)),
+        }
+        for what, (wanted, there) in parts.items():
+            if wanted != there:
+                odd = sorted(wanted ^ there)[0]
+                problems.append(f"streams/{name}: {what} of c{odd:04} aren't as declared")
+    return problems
+
+
 def _undeclared_files(record: Record) -> list[str]:
     """Evaluation files of conditions, seeds, splits or worlds that nobody declared."""
     experiment = record.lab.experiment
     names = {name for name in experiment.evaluate.conditions if name != BASE} | set(EXTRAS)
     root = record.lab.folder("data/evaluations")
     problems = []
-    for path in sorted(root.rglob("*.jsonl")):
+    own = [path for path in root.rglob("*.jsonl") if _is_conditions(path, root)]
+    for path in sorted(own):
         cell = _CELL.fullmatch(path.stem)
         place = path.parent.relative_to(root)
         declared = (
@@ -151,6 +189,11 @@ def _undeclared_files(record: Record) -> list[str]:
         if not declared:
             problems.append(f"{path}: run, but not declared")
     return problems
+
+
+def _is_conditions(path: Path, root: Path) -> bool:
+    """Whether a file is one of the conditions' own; other designs have folders of theirs."""
+    return path.relative_to(root).parts[0] not in (ARMS, STREAMS, INDICATORS)
 
 
 def _place_declared(place: Path, record: Record) -> bool:
