@@ -9,12 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.lab.context import Lab, run_main
+from stages.lab.streams import require_strategies
 from stages.params import guard_of, suite_of, teacher_model, values_of
 from stages.records import write_json
 
 
 def work(lab: Lab) -> None:
     params, experiment = lab.params, lab.experiment
+    if experiment.stream is not None:
+        require_strategies(lab)
     chosen = {
         "model": lab.model,
         "suite": suite_of(params, experiment),

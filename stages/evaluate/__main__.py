@@ -1,12 +1,14 @@
-"""Every condition over the test tasks; the skill adapter over its own tasks; the guard; arms."""
+"""Every condition over the test tasks; the skill adapter over its own tasks too; the guard.
+
+Arms, indicators and streams have cells of their own, in folders among the conditions' files.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from stages.evaluate.arms import evaluate_arms
 from stages.evaluate.conditions import evaluate_conditions
 from stages.evaluate.indicators import evaluate_indicators, measures
+from stages.evaluate.streams import evaluate_streams
 from stages.lab.cells import Cells
 from stages.lab.chosen import load_base, open_model
 from stages.lab.context import Lab, run_main
@@ -17,18 +19,17 @@ def work(lab: Lab) -> None:
     halves = [read_played(lab, w, s).test for w in lab.worlds for s in lab.experiment.splits]
     model = open_model(lab.model, lab.openings(halves))
     cells = evaluate_conditions(lab, model)
+    others: list[Cells] = []
     if lab.experiment.arms:
-        _beside(cells, lambda: evaluate_arms(lab, model))
+        others.append(evaluate_arms(lab, model))
     if measures(lab):
-        _beside(cells, lambda: evaluate_indicators(lab, load_base(lab.model)))
+        others.append(evaluate_indicators(lab, load_base(lab.model)))
+    if lab.experiment.stream:
+        others.append(evaluate_streams(lab, model))
+    for other in others:
+        other.sweep()
+        cells.keep(other.folder)
     cells.sweep()
-
-
-def _beside(cells: Cells, evaluate: Callable[[], Cells]) -> None:
-    """Another design's cells, in a folder of their own among the conditions' files."""
-    own = evaluate()
-    own.sweep()
-    cells.keep(own.folder)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def build(kind: type[T], mapping: Mapping[str, Any], where: str = "params.yaml")
     """Build the dataclass ``kind`` from ``mapping``; ParamsError names ``where`` and the key.
 
     Understands nested dataclasses, unions of dataclasses told apart by a Literal field ``kind``,
-    ``tuple[X, ...]``, ``dict[str, X]``, ``X | None`` and Literal; takes a whole number for a
-    float. A field with a default may be left out.
+    ``tuple[X, ...]``, ``dict[str, X]``, ``Mapping[str, X]``, ``X | None``, Literal and Any (taken
+    as it stands); takes a whole number for a float. A field with a default may be left out.
     """
     return _dataclass(kind, mapping, _Place(where))
 
@@ -124,11 +124,25 @@ def _convert(hint: Any, value: Any, place: _Place) -> Any:
         if not isinstance(value, list | tuple):
             raise _wrong_type(_say(hint), value, place)
         return tuple(_convert(arguments[0], v, place.under(value, i)) for i, v in enumerate(value))
-    if origin is dict:
+    if hint is Any:
+        return _plain(value)
+    if origin in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise _wrong_type(_say(hint), value, place)
         return {str(k): _convert(arguments[1], v, place.under(value, k)) for k, v in value.items()}
     return _scalar(hint, value, place)
+
+
+def _plain(value: Any) -> Any:
+    """Python's own containers and scalars in place of ruamel's, which carry line numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def _union(members: tuple[Any, ...], value: Any, place: _Place) -> Any:

@@ -48,7 +48,7 @@ class AdaptiveRank:
     n_merged: int = 2
     """Oldest adapters merged per compression."""
     probes: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """Ranks probed, rising."""
+    """Ranks probed, rising. A single one is a fixed rank: nothing is probed."""
     tolerance: float = 0.02
     """A higher rank must lower the validation loss by more than this share to be worth it."""
     validation_share: float = 0.2
@@ -79,7 +79,7 @@ class AdaptiveRank:
         if FINAL in done:
             return Plan()
         below = applied(state)
-        if done:
+        if done or len(self.probes) == 1:
             return Plan((Training(FINAL, tuple(new), self.chosen(done), below=below),))
         fit, validation = self.split(state, new)
         return Plan(
@@ -105,7 +105,9 @@ class AdaptiveRank:
         return fit, tuple(new[i] for i in sorted(held))
 
     def chosen(self, done: Mapping[str, Trained]) -> int:
-        """The rank at the knee of the finished probes' validation losses."""
+        """The rank at the knee of the finished probes' validation losses; a single one as it is."""
+        if len(self.probes) == 1:
+            return self.probes[0]
         return knee(self.probes, _losses(self.probes, done), self.tolerance)
 
     def absorb(
@@ -181,6 +183,9 @@ def _probe(rank: int) -> str:
 
 
 def _losses(ranks: Sequence[int], done: Mapping[str, Trained]) -> list[float]:
+    """The probes' validation losses; none where a fixed rank left nothing to probe."""
+    if len(ranks) == 1:
+        return []
     losses = []
     for rank in ranks:
         loss = done[_probe(rank)].validation_loss

@@ -27,7 +27,13 @@ from stages.strategies.protocol import (
     Trained,
     Training,
 )
-from stages.strategies.router import RouterSettings, router_logits, top_k_weights, train_router
+from stages.strategies.router import (
+    RouterSettings,
+    rounded,
+    router_logits,
+    top_k_weights,
+    train_router,
+)
 
 QUERIES, LABELS = "router_queries", "router_labels"
 
@@ -37,13 +43,16 @@ class Experts:
     """One adapter per category of skill."""
 
     taxonomy: Mapping[str, tuple[str, ...]]
-    """Category -> the values of an example's ``skill`` that it holds; each skill in one."""
+    """Category -> the skills that it holds, each in one. An example of several (``guard+naming``)
+    belongs where that very value stands, else where its first skill does."""
     rank_sum: int = 16
     """Rank of all experts together."""
     top_k: int = 1
     """Experts mixed per query."""
     router: RouterSettings = dataclasses.field(default_factory=RouterSettings)
     """The router's shape and training."""
+    weight_steps: int | None = None
+    """Weights are rounded to multiples of 1 / so many: queries then share mixtures; null: not."""
 
     def __post_init__(self) -> None:
         skills = [skill for held in self.taxonomy.values() for skill in held]
@@ -54,6 +63,10 @@ class Experts:
                 f"experts: top_k {self.top_k}, {len(self.taxonomy)} categories, rank_sum "
                 f"{self.rank_sum}; needed is 1 <= top_k <= categories <= rank_sum."
             )
+        if self.weight_steps is not None and self.weight_steps < 1:
+            raise StrategyError(
+                f"experts: weight_steps is {self.weight_steps}; it must be at least 1, or null."
+            )
 
     @property
     def ranks(self) -> dict[str, int]:
@@ -63,9 +76,10 @@ class Experts:
 
     def category(self, example: Example) -> str:
         """The category of an example's skill; StrategyError for a skill that is in none."""
-        for name, skills in self.taxonomy.items():
-            if example.skill in skills:
-                return name
+        for skill in (example.skill, example.skill.split("+")[0]):
+            for name, skills in self.taxonomy.items():
+                if skill in skills:
+                    return name
         raise StrategyError(
             f"experts: example {example.example_id} has skill {example.skill!r}, which no category "
             "holds. Add it to one in the experiment's taxonomy."
@@ -118,6 +132,8 @@ class Experts:
         available = torch.tensor([name in state.adapters for name in names])
         logits = router_logits(dict(state.tensors), queries)
         weights = top_k_weights(logits, self.top_k, available)  # Q, E
+        if self.weight_steps is not None:
+            weights = rounded(weights, self.weight_steps)
         return [
             {name: float(w) for name, w in zip(names, row, strict=True) if w > 0} for row in weights
         ]

@@ -101,6 +101,20 @@ def top_k_weights(logits: Tensor, k: int, available: Tensor) -> Tensor:
     return torch.zeros_like(masked).scatter(1, best.indices, best.values.softmax(1))
 
 
+def rounded(weights: Tensor, steps: int) -> Tensor:
+    """Rows (Q, E) that sum to 1, rounded to multiples of 1 / steps that still do.
+
+    Largest remainders get what rounding down leaves over; of equals the first. No weight moves by
+    1 / steps or more.
+    """
+    scaled = weights.double() * steps
+    floor = (scaled + 1e-6).floor()  # a weight of 1 that is stored as 0.9999999 stays 1
+    over = (steps - floor.sum(1)).round().long()
+    order = (scaled - floor).argsort(1, descending=True, stable=True)
+    place = order.argsort(1)  # Q, E: rank of each remainder
+    return (floor + (place < over[:, None])).div(steps).to(weights.dtype)
+
+
 def _fresh(queries: Tensor, n_experts: int, hidden: int, seed: int) -> dict[str, Tensor]:
     """Initial tensors: scaling from the training queries, weights by He et al. 2015."""
     generator = torch.Generator().manual_seed(seed)

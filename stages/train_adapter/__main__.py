@@ -7,6 +7,7 @@ from stages.lab.context import Lab, run_main
 from stages.train_adapter.arms import train_arms
 from stages.train_adapter.conditions import train_conditions
 from stages.train_adapter.recovery import recovery_files, train_recovery
+from stages.train_adapter.streams import train_streams
 
 
 def work(lab: Lab) -> None:
@@ -19,6 +20,10 @@ def work(lab: Lab) -> None:
             arms.keep(path)
         arms.sweep()
         cells.keep(arms.folder)
+    if lab.experiment.stream is not None:
+        streams = train_streams(lab, base)
+        streams.sweep()
+        cells.keep(streams.folder)
     cells.sweep()
 
 

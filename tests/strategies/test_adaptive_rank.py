@@ -198,3 +198,12 @@ def test_a_stream_records_its_ranks_and_trains_over_what_is_there() -> None:
 def test_settings_that_can_not_hold_are_refused(changes, message: str) -> None:
     with pytest.raises(StrategyError, match=message):
         AdaptiveRank(**changes)
+
+
+def test_a_single_rank_is_fixed_and_nothing_is_probed() -> None:
+    fixed = AdaptiveRank(budget=8, probes=(3,), target_rank=2)
+    measures = TinyMeasures()
+    [training] = fixed.plan(State(), make_examples(1), {}, measures).trainings
+    assert (training.name, training.rank, training.validation) == ("final", 3, ())
+    after = consolidate(fixed, State(), make_examples(1), train_tiny, measures)
+    assert after.facts["consolidations"][0]["validation_losses"] == []

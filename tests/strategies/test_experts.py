@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from stages.strategies.protocol import State, StrategyError, Trained
 from stages.strategies.router import (
     RouterSettings,
     held_out_sessions,
+    rounded,
     router_logits,
     top_k_weights,
     train_router,
@@ -167,3 +170,25 @@ def test_served_weights_are_the_routers() -> None:
             wanted = sum(w * parts[n][name] for n, w in weights.items())
             torch.testing.assert_close(delta, wanted, rtol=1e-5, atol=1e-6)
     assert all(key.startswith(PREFIX) for key in state.adapters["one"][0])
+
+
+def test_rounded_weights_sum_to_one_and_move_by_less_than_a_step() -> None:
+    generator = torch.Generator().manual_seed(3)
+    weights = torch.rand(50, 4, generator=generator).softmax(1)
+    found = rounded(weights, 10)
+    torch.testing.assert_close(found.sum(1), torch.ones(50))
+    assert float((found - weights).abs().max()) < 0.1
+    assert len({tuple(row.tolist()) for row in found}) < 50
+    sure = torch.tensor([[0.9999999, 1e-7, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    assert rounded(sure, 10).tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+
+
+def test_an_example_of_several_skills_goes_where_its_value_stands_else_by_the_first() -> None:
+    experts = Experts({"a": ("guard", "naming"), "b": ("unit", "guard+unit")}, rank_sum=2)
+
+    def category(skill: str) -> str:
+        return experts.category(dataclasses.replace(make_examples(1)[0], skill=skill))
+
+    assert [category(s) for s in ("guard+naming", "guard+unit", "unit+guard")] == ["a", "b", "b"]
+    with pytest.raises(StrategyError, match="no category"):
+        category("constant+unit")

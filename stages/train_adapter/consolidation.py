@@ -1,0 +1,175 @@
+"""One consolidation: the trainings that a strategy plans, certified, and what they cost.
+
+Floating-point operations are counted, not measured: 6·N per token that is trained on, 2·N per token
+that only passes forward (Kaplan et al. 2020, arXiv:2001.08361, section 2.1: 2·N forward, twice that
+backward), N being all parameters of the base. Departure: the base is frozen, which saves the
+gradients of its weights, so LoRA's true count is nearer 4·N; the ratio of two arms is the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.adapters.certificate import certify, require_changed
+from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
+from stages.agent.chat import render_prompt
+from stages.lab.cells import Cells
+from stages.lab.forcing import force
+from stages.records import Example
+from stages.strategies.factors import mixture, with_rank
+from stages.strategies.frozen import added_to
+from stages.strategies.protocol import State, Strategy, Trained, Training, consolidate
+from stages.strategies.store import load_state, save_state
+from stages.train_adapter.measures import ModelMeasures
+from stages.train_adapter.settings import TrainSettings
+from stages.train_adapter.sft import reproducible
+from stages.train_adapter.train import N_PROBES, TrainedAdapter, train
+
+TRAIN_FLOPS, FORWARD_FLOPS = 6, 2
+"""Operations per parameter and token, forward and backward, and forward alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How every training of a consolidation is done, but for what the strategy asks for."""
+
+    settings: TrainSettings
+    lora: LoraSettings
+
+
+class Consolidation:
+    """One consolidation of one stream, at work."""
+
+    def __init__(self, base: tuple[Any, Any], recipe: Recipe, cells: Cells, key: Any) -> None:
+        """``cells`` keep finished trainings under ``key`` until the whole is stored."""
+        self.base, self.recipe, self.cells, self.key = base, recipe, cells, key
+        self.measures = ModelMeasures(base, recipe.settings)
+        self.losses: dict[str, list[float]] = {}
+        self._records: list[dict[str, Any]] = []
+        self._seconds: dict[str, float] = {}
+        self._began = time.perf_counter()
+        self._strategy: Strategy | None = None
+
+    def work(self, strategy: Strategy, state: State, new: Sequence[Example]) -> State:
+        """The State after the consolidation."""
+        self._strategy = strategy
+        return consolidate(strategy, state, new, self.trained, self.measures)
+
+    def trained(self, training: Training) -> Trained:
+        """The training's result, from an earlier run where that one finished it."""
+
+        def make(folder: Path) -> None:
+            adapter, record = run_training(self.base, training, self.recipe)
+            save_state(folder, State(adapters={training.name: adapter}, facts=record))
+
+        stored = load_state(self.cells.job(training.name, [self.key, training.name], "", make)())
+        record = dict(stored.facts)
+        self.losses[training.name] = record.pop("losses")
+        self._seconds[training.name] = record.pop("seconds")
+        self._records.append(record)
+        return Trained(stored.adapters[training.name], record["tokens"], record["validation_loss"])
+
+    def certificates(self, state: State, new: Sequence[Example]) -> list[dict[str, Any]]:
+        """Check 5 for every mixture of adapters that the newest sessions' queries are served.
+
+        NotLive when one of them changes nothing.
+        """
+        assert self._strategy is not None
+        model, tokenizer = self.base
+        few = list(new)[:N_PROBES]
+        probes = [render_prompt(tokenizer, example.prompt) for example in few]
+        served = self._strategy.serve(state, self.measures.embeddings(few))
+        different = {tuple(sorted(weights.items())): weights for weights in served}
+        found = []
+        with reproducible(self.recipe.settings.threads, self.recipe.settings.seed):
+            for _, weights in sorted(different.items()):
+                tensors, lora = mixture(state.adapters, weights)
+                proof = certify(model, tensors, lora, probes, base_sha256(model))
+                found.append({"weights": weights, **dataclasses.asdict(proof)})
+        return found
+
+    def facts(self, state: State, flops_before: float) -> dict[str, Any]:
+        """What was trained and what it cost; ``trained_tokens`` and ``flops`` count the stream."""
+        meter = self.measures.meter
+        validated = sum(record["validation_tokens"] for record in self._records)
+        forward = meter.scored_tokens + validated
+        trained = sum(record["computed_tokens"] for record in self._records)
+        size = sum(parameter.numel() for parameter in self.base[0].parameters())
+        spent = size * (TRAIN_FLOPS * (trained + meter.fisher_tokens) + FORWARD_FLOPS * forward)
+        return {
+            "trainings": self._records,
+            "fisher_tokens": meter.fisher_tokens,
+            "scored_tokens": forward,
+            "probe_tokens": sum(r["tokens"] for r in self._records if r["validation_tokens"]),
+            "trained_tokens": state.trained_tokens,
+            "flops": flops_before + float(spent),
+            "total_rank": sum(lora.rank for _, lora in state.adapters.values()),
+            "strategy": dict(state.facts),
+        }
+
+    def timings(self) -> Mapping[str, Any]:
+        """Seconds of each training, of the Fisher information and of all; no part of an output."""
+        return {
+            "trainings": self._seconds,
+            "fisher": self.measures.meter.fisher_seconds,
+            "total": time.perf_counter() - self._began,
+        }
+
+
+def run_training(
+    base: tuple[Any, Any], training: Training, recipe: Recipe
+) -> tuple[tuple[Any, LoraSettings], dict[str, Any]]:
+    """Train what a strategy asks for: the adapter, and its record.
+
+    Raises what ``train`` raises, and NotLive when no weight changed (check 22).
+    """
+    model, tokenizer = base
+    lora, start = recipe.lora, None
+    if training.rank is not None:
+        lora = with_rank(lora, training.rank)
+    if training.start is not None:
+        start, lora = training.start
+    with added_to(model, training.below):
+        done = train(
+            model,
+            tokenizer,
+            training.examples,
+            recipe.settings,
+            lora,
+            start=start,
+            penalty=training.penalty,
+            progress=False,
+        )
+        if start is not None:
+            require_changed(start, done.state)
+        validated = []
+        if training.validation:
+            with (
+                reproducible(recipe.settings.threads, recipe.settings.seed),
+                attached(model, done.lora, done.state) as wrapped,
+            ):
+                validated = force(wrapped, tokenizer, training.validation)
+    return (done.state, done.lora), _record(training, done, validated)
+
+
+def _record(training: Training, done: TrainedAdapter, validated: Sequence[Any]) -> dict[str, Any]:
+    losses = [forced.loss for forced in validated]
+    return {
+        "name": training.name,
+        "rank": done.lora.rank,
+        "examples": len(training.examples),
+        "tokens": done.tokens,
+        "computed_tokens": done.computed_tokens,
+        "steps": len(done.losses),
+        "first_loss": done.losses[0],
+        "last_loss": done.losses[-1],
+        "weights_sha256": adapter_sha256(done.state),
+        "validation_loss": sum(losses) / len(losses) if losses else None,
+        "validation_tokens": sum(forced.tokens for forced in validated),
+        "losses": list(done.losses),
+        "seconds": done.seconds,
+    }
