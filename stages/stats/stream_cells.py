@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,16 +119,16 @@ def _mean(values: Iterable[float]) -> float:
 def next_gains(streams: Streams, arm: str) -> Found:
     """After each checkpoint but the last, success on the next tasks - base's, paired by task.
 
-    The next tasks are the stream's own, not yet trained on, that were played then.
+    The next tasks are the next block's, as far as they were played before they were trained on.
     """
     found: Found = {}
     for stream in streams.of(arm):
         base, sessions = streams.base[stream.world, stream.seed], stream.sessions
-        for number in sorted(stream.played)[:-1]:
+        for number, following in pairwise(sorted(stream.played)):
             values = stream.played[number]
-            for name in stream.order[sessions[number] :]:
+            for name in stream.order[sessions[number] : sessions[following]]:
                 if name in values and name in base:
-                    found.setdefault(key_of(stream, name), values[name] - base[name])
+                    found[key_of(stream, name)] = values[name] - base[name]
     return found
 
 
