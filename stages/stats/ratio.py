@@ -23,7 +23,7 @@ from stages.stats.clusters import (
 from stages.stats.intervals import Estimate, Undefined, tango_statistic
 
 FARTHEST = 1e4
-BISECTIONS = 40
+BISECTIONS = 24
 STEP = 0.01
 
 

@@ -45,7 +45,7 @@ def both(first: Mapping[Key, float], second: Mapping[Key, float]) -> tuple[Cells
 def retained(
     streams: Sequence[Stream],
     after: int | None = None,
-    keep: Callable[[Retained], bool] = lambda row: True,
+    keep: Callable[[Retained], bool] | None = None,
 ) -> Found:
     """Share of each session's trained examples that is kept after the latest consolidation.
 

@@ -12,6 +12,7 @@ import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +80,18 @@ class Stream:
             return self.last
         return next((c for c, n in self.sessions.items() if n == sessions), None)
 
-    def kept(self, keep: Callable[[Retained], bool] = lambda row: True) -> History:
-        """After each consolidation, the share of a session's trained examples that were kept."""
-        shares: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row in self.retention:
-            if keep(row):
-                shares[row["consolidation"]][row["instance_id"]].append(float(row["kept"]))
-        return {
-            c: {name: sum(values) / len(values) for name, values in by_session.items()}
-            for c, by_session in sorted(shares.items())
-        }
+    def kept(self, keep: Callable[[Retained], bool] | None = None) -> History:
+        """After each consolidation, the share of a session's trained examples that were kept.
+
+        ``keep`` chooses among the examples; None is all of them.
+        """
+        return (
+            self._all_kept if keep is None else shares(row for row in self.retention if keep(row))
+        )
+
+    @cached_property
+    def _all_kept(self) -> History:
+        return shares(self.retention)
 
     def learned(self, checkpoints: Iterable[int]) -> dict[str, int]:
         """instance id → first of ``checkpoints`` (consolidations) at which it had arrived."""
@@ -97,6 +100,17 @@ class Stream:
             name: next((c for c in marks if sessions[c] >= place), 0)
             for place, name in enumerate(self.order, start=1)
         }
+
+
+def shares(rows: Iterable[Retained]) -> History:
+    """Consolidation → session → mean of ``kept`` over its examples."""
+    found: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[row["consolidation"]][row["instance_id"]].append(float(row["kept"]))
+    return {
+        c: {name: sum(values) / len(values) for name, values in by_session.items()}
+        for c, by_session in sorted(found.items())
+    }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

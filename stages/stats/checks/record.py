@@ -40,6 +40,7 @@ class Record:
 
     def __init__(self, lab: Lab, results: Results) -> None:
         self.lab, self.results = lab, results
+        self._played_by: dict[str, dict[int, tuple[Episode, ...]]] = {}
 
     @cached_property
     def tasks(self) -> dict[str, dict[str, Task]]:
@@ -74,6 +75,18 @@ class Record:
     def episodes(self) -> tuple[Episode, ...]:
         """Every recorded episode of base and of the other conditions."""
         return tuple(self._episodes())
+
+    @cached_property
+    def every_episode(self) -> tuple[Episode, ...]:
+        """Also those that streams played before their last consolidation."""
+        earlier = [
+            episode
+            for stream in self.results.streams.streams
+            for number, episodes in self.played_by(stream).items()
+            if number < max(stream.episodes)
+            for episode in episodes
+        ]
+        return (*self.episodes, *earlier)
 
     def select(self, condition: str, half: str = TEST) -> list[Episode]:
         """Episodes of a condition on one half; base's are read once and belong to every split."""
@@ -193,6 +206,11 @@ class Record:
 
     def played_by(self, stream: Stream) -> dict[int, tuple[Episode, ...]]:
         """Consolidation → the episodes after it; test tasks have the half 'test'."""
+        if stream.name not in self._played_by:
+            self._played_by[stream.name] = self._read_stream(stream)
+        return self._played_by[stream.name]
+
+    def _read_stream(self, stream: Stream) -> dict[int, tuple[Episode, ...]]:
         test = {task.instance_id for task in self.played[stream.world, stream.split].test}
         place = (stream.world, stream.split, stream.arm, stream.seed)
         found = {}

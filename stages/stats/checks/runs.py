@@ -28,10 +28,10 @@ def few_harness_errors(record: Record) -> Finding:
     A lost episode is left out of every rate, so many of them are a selection of tasks. The limit
     holds for each condition: it is their comparison that an outage of one would bend.
     """
-    played = Counter(episode.condition for episode in record.episodes)
+    played = Counter(episode.condition for episode in record.every_episode)
     if not played:
         return absent("no episode was recorded")
-    lost = Counter(e.condition for e in record.episodes if e.outcome == Outcome.HARNESS_ERROR)
+    lost = Counter(e.condition for e in record.every_episode if e.outcome == Outcome.HARNESS_ERROR)
     shares = {condition: lost[condition] / n for condition, n in played.items()}
     worst = max(shares, key=lambda condition: shares[condition])
     problems = [
@@ -64,7 +64,7 @@ def own_runs(record: Record) -> Finding:
     """
     problems = []
     files: dict[str, list[Episode]] = defaultdict(list)
-    for episode in record.episodes:
+    for episode in record.every_episode:
         files[episode.path].append(episode)
     seen: dict[tuple[str, ...], str] = {}
     for path, episodes in files.items():
@@ -81,11 +81,11 @@ def own_runs(record: Record) -> Finding:
             problems.append(f"{run_id} is counted under two names")
     problems += [
         f"{e.path}: {e.instance_id} is {e.outcome}, its tests say otherwise"
-        for e in record.episodes
+        for e in record.every_episode
         if not _follows(e)
     ]
     return judged(
-        {"files": len(files), "different": len(seen), "episodes": len(record.episodes)},
+        {"files": len(files), "different": len(seen), "episodes": len(record.every_episode)},
         problems,
         "Play the second condition itself; delete the copied file and run `dvc repro evaluate`.",
     )

@@ -180,12 +180,12 @@ def same_tree(record: Record) -> Finding:
             tasks += 1
             if tree_hash_of_files(record.lab.suite.files(task)) != task.tree_hash:
                 problems.append(f"{task.instance_id}: the suite's files have another tree hash")
-    for episode in record.episodes:
+    for episode in record.every_episode:
         task = record.tasks[episode.world].get(episode.instance_id)
         if task is None or episode.tree_hash != task.tree_hash:
             problems.append(f"{episode.path}: {episode.instance_id} started from another tree")
     return judged(
-        {"tasks": tasks, "episodes": len(record.episodes)},
+        {"tasks": tasks, "episodes": len(record.every_episode)},
         problems,
         "Delete the stage's output and run `dvc repro`: what ran isn't what the tasks describe.",
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from stages.lab.context import Lab
 from stages.params import StrategyParams, StreamParams
 from stages.stats.results import Results
 from stages.stats.streams import Stream, Streams
@@ -57,6 +59,12 @@ def made_stream(
     )
 
 
+@cache
+def plain_lab() -> Lab:
+    """The pilot, read from params.yaml once: that takes longer than all else here."""
+    return small_lab()
+
+
 def made_results(
     streams: Sequence[Stream],
     *,
@@ -71,7 +79,8 @@ def made_results(
     }
     sessions = len(streams[0].order)
     plan = StreamParams(sessions=sessions, every=1, played=(sessions,), arms=arms)
-    lab = small_lab(stream=plan)
+    lab = plain_lab()
+    lab = dataclasses.replace(lab, experiment=dataclasses.replace(lab.experiment, stream=plan))
     tasks = {f"t{n}": value for n, value in enumerate(base, start=1)}
     runs = {(s.world, s.seed) for s in streams}
     measured = Streams(

@@ -106,8 +106,8 @@ def test_costs_that_differ_between_runs_have_an_interval():
 
 def test_only_arms_that_cost_little_are_compared_for_the_best_retention():
     facts = {"full": 10.0, "cheap": 2.0, "dear": 5.0}
-    many = {1: [[1, 1]] * 30}
-    streams = [made_stream(arm, many, every=30, facts={"flops": f}) for arm, f in facts.items()]
+    many = {1: [[1, 1]] * 60}
+    streams = [made_stream(arm, many, every=60, facts={"flops": f}) for arm, f in facts.items()]
     found = estimand(made_results(streams), "stream.best_retention_ratio.full.under_30")(0.05)
     assert isinstance(found, Estimate) and found.value == 1.0 and found.lo > 0.8
     none = estimand(made_results(streams), "stream.best_retention_ratio.full.under_10")(0.05)
