@@ -91,8 +91,8 @@ def kept(results: Results, before: str, after: str, severity: str) -> Estimand:
 
 
 def drifted(results: Results, first: str, second: str, severity: str) -> Estimand:
-    pair = (rows_in(results, name, severity) for name in (first, second))
-    return lost(results, *pair, f"{first} and {second} after a {severity} change")
+    one, other = (rows_in(results, name, severity) for name in (first, second))
+    return lost(results, one, other, f"{first} and {second} after a {severity} change")
 
 
 @dataclasses.dataclass(frozen=True)
