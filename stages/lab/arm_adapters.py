@@ -34,6 +34,18 @@ def arm_place(lab: Lab, world: str, split: str, arm: str, seed: int) -> AdapterP
     return AdapterPlace(lab.folder("models/adapters") / ARMS, world, split, arm, seed)
 
 
+def arm_places(lab: Lab) -> tuple[AdapterPlace, ...]:
+    """Every adapter that is trained for an arm, there or not."""
+    return tuple(
+        arm_place(lab, world, split, name, seed)
+        for world in lab.worlds
+        for name, arm in arms_in(lab, world).items()
+        if arm.examples is not None
+        for split in lab.experiment.splits
+        for seed in lab.experiment.seeds
+    )
+
+
 def arm_episodes(lab: Lab, world: str, split: str, arm: str, seed: int) -> Path:
     """The file of an arm's episodes."""
     return lab.folder("data/evaluations") / ARMS / world / split / f"{arm}-s{seed}.jsonl"

@@ -105,7 +105,7 @@ def attribution(results: Results) -> dict[str, Any]:
 def attribution_rows(results: Results) -> Rows:
     """One row per switch and effect, in points of resolve rate."""
     return [
-        {"scaffold": name, "effect": effect, "difference": e.value, "lo": e.lo, "hi": e.hi}
+        {"scaffold": name, "condition": effect, "difference": e.value, "lo": e.lo, "hi": e.hi}
         for name, effects in attribution(results).items()
         for effect, e in effects.items()
         if isinstance(e, Estimate)
@@ -206,7 +206,7 @@ def recovery_rows(results: Results) -> Rows:
         if isinstance(found, staleness.Recovery):
             rows += [
                 {
-                    "severity": severity,
+                    "condition": severity,
                     "sessions": k,
                     "resolve_rate": e.value,
                     "lo": e.lo,
@@ -226,5 +226,5 @@ def roc_rows(results: Results) -> Rows:
             last = len(curve.detections) - 1
             for at in sorted({round(last * i / ROC_POINTS) for i in range(ROC_POINTS + 1)}):
                 point = {"false_alarms": curve.false_alarms[at], "detections": curve.detections[at]}
-                rows.append({"indicator": name, **point})
+                rows.append({"condition": name, **point})
     return rows

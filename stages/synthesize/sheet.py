@@ -16,6 +16,7 @@ import io
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -95,7 +96,7 @@ def agree(one: dict[str, int], two: dict[str, int]) -> Agreement:
     if noise[0] == noise[1] and noise[0] in (0.0, 1.0):
         nothing = float("nan")
         return Agreement(n, noise, same, nothing, nothing, nothing)
-    found = cohens_kappa(table)
+    found: Any = cohens_kappa(table)  # statsmodels sets its results by name at run time
     lo, hi = float(found.kappa_low), float(found.kappa_upp)
     return Agreement(n, noise, same, float(found.kappa), max(-1.0, lo), min(1.0, hi))
 

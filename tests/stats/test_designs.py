@@ -39,7 +39,7 @@ def test_every_switch_is_attributed_without_and_with_the_adapter():
     }
     assert details(made)["attribution"]["fuzzy"]["together"]["value"] == 0.75
     drawn = plots(made)["attribution"]
-    assert {row["effect"] for row in drawn} == set(values)
+    assert {row["condition"] for row in drawn} == set(values)
     assert all(row["lo"] <= row["difference"] <= row["hi"] for row in drawn)
 
 

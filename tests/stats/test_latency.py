@@ -41,6 +41,7 @@ def test_seconds_stand_beside_the_machine_and_are_paired_with_base(made):
     timings("p1-oak_harbor/A/noted-s0.jsonl", 2.0)
     path = write_latency(made)
     assert path == Path("timings/p1/latency.json")
+    assert path is not None
     found = read_json(path)
     assert found["measured_on"]["cores"] >= 1
     table = found["conditions"]

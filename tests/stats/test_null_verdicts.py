@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_the_same_simulation_finds_an_effect_that_is_there():
         base = rng.random((60, 2)) < ease
         adapted = rng.random((60, 2)) < np.clip(ease + 0.25, 0, 1)
         outcomes = np.stack([base, adapted]).astype(float)
-        (criterion,) = permuted_arms(outcomes)(_Identity())
+        (criterion,) = permuted_arms(outcomes)(cast(np.random.Generator, _Identity()))
         found += criterion.read(criterion.estimand(ALPHA)) == SUPPORTED
     assert found >= 32
 

@@ -11,11 +11,14 @@ from torch import Tensor
 from stages.adapters.folder import AdapterError, load_adapter
 from stages.adapters.lora import LoraSettings, State, adapter_sha256, delta_norms, factors
 from stages.adapters.merge import merge_adapters
+from stages.lab.arm_adapters import adapter_of, arm_places
 from stages.lab.arms import arm_of
 from stages.lab.places import AdapterPlace
 from stages.stats.checks.check import Finding, absent, judged
+from stages.stats.checks.episodes import Episode
 from stages.stats.checks.record import Record
 
+OTHER = "played with another adapter than the one there"
 TOLERANCE = 1e-5
 """Largest relative difference of a merged ΔW, in fp32's own rounding."""
 WEIGHTS = (0.3, 0.7)
@@ -24,10 +27,11 @@ Merge = Callable[[Sequence[tuple[Mapping[str, Tensor], LoraSettings]], Sequence[
 
 def live(record: Record) -> Finding:
     """Check 5: ΔW and the logits moved, and each episode was played with the adapter on disk."""
-    if not record.adapters:
+    adapters = (*record.adapters, *arm_places(record.lab))
+    if not adapters:
         return absent("no condition uses an adapter")
     problems, norms, shifts, served = [], [], [], {}
-    for adapter in record.adapters:
+    for adapter in adapters:
         certificate = adapter.read("certificate.json")
         if certificate is None:
             problems.append(f"{adapter.name}: no certificate.json")
@@ -72,6 +76,10 @@ def _wrongly_served(record: Record, served: Mapping[tuple, str]) -> list[str]:
     wrong = {}
     conditions = record.lab.experiment.evaluate.conditions
     for episode in record.episodes:
+        if episode.condition in (record.lab.experiment.arms or {}):
+            if episode.adapter_hash != _of_arm(record, episode, served):
+                wrong[episode.path] = f"{episode.path}: {OTHER}"
+            continue
         if episode.condition not in conditions:
             if episode.condition in record.trained_conditions and not episode.adapter_hash:
                 wrong[episode.path] = f"{episode.path}: played without its adapter"
@@ -80,8 +88,15 @@ def _wrongly_served(record: Record, served: Mapping[tuple, str]) -> list[str]:
         place = (episode.world, episode.split, arm, episode.seed)
         expected = "" if arm is None else served.get(place)
         if episode.adapter_hash != expected:
-            wrong[episode.path] = f"{episode.path}: played with another adapter than the one there"
+            wrong[episode.path] = f"{episode.path}: {OTHER}"
     return list(wrong.values())
+
+
+def _of_arm(record: Record, episode: Episode, served: Mapping[tuple, str]) -> str | None:
+    """Hash of the adapter that an arm names: its own, another's, another world's; "" for none."""
+    where = (episode.world, episode.split, episode.condition, episode.seed)
+    place = adapter_of(record.lab, *where)
+    return served.get((place.world, place.split, place.arm, place.seed)) if place else ""
 
 
 def merges_exactly(record: Record, merge: Merge = merge_adapters) -> Finding:

@@ -11,6 +11,7 @@ import torch
 
 from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256, delta_norms
+from stages.lab.arm_adapters import arm_episodes
 from stages.lab.context import Lab
 from stages.params import CriterionParams, ProceduralParams, load_params
 from stages.records import (
@@ -210,6 +211,14 @@ def read_record(lab: Lab | None = None) -> Record:
     record = Record(lab, read_results(lab))
     vars(record)["measure"] = lambda e: (sum(len(m["content"]) for m in e.prompt), 1)
     return record
+
+
+def copy_arm(lab: Lab, arm: str, condition: str) -> None:
+    """An arm whose episodes are a condition's, under the arm's name."""
+    for seed in SEEDS:
+        path = arm_episodes(lab, WORLD, SPLIT, arm, seed)
+        rows = read_jsonl(TESTED / f"{condition}-s{seed}.jsonl", dict)
+        write_jsonl(path, [{**row, "info": {**row["info"], "condition": arm}} for row in rows])
 
 
 def change_rows(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:

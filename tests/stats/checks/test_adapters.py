@@ -7,8 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from stages.adapters.merge import merge_adapters
+from stages.params import ArmParams
 from stages.stats.checks import adapters
-from tests.stats.checks.run_files import SKILL, TESTED, change_json, change_rows, read_record
+from tests.stats.checks.run_files import (
+    SEEDS,
+    SKILL,
+    TESTED,
+    change_json,
+    change_rows,
+    copy_arm,
+    make_lab,
+    read_record,
+)
 
 
 def test_5_a_dead_certificate_is_caught(run: Path) -> None:
@@ -32,6 +42,15 @@ def test_5_another_served_adapter_is_caught(run: Path) -> None:
     change_rows(TESTED / "skill-s0.jsonl", lambda row: row["info"].update(adapter_hash=""))
     found = adapters.live(read_record())
     assert found.evidence["problems"] == 1 and "another adapter" in found.evidence["first_problem"]
+
+
+def test_5_an_arm_must_be_played_with_the_adapter_that_it_names(run: Path) -> None:
+    lab = make_lab(arms={"again": ArmParams(adapter="skill"), "none": ArmParams()})
+    copy_arm(lab, "again", "skill")
+    copy_arm(lab, "none", "aa")
+    assert adapters.live(read_record(lab)).status == "pass"
+    copy_arm(lab, "none", "skill")
+    assert adapters.live(read_record(lab)).evidence["problems"] == len(SEEDS)
 
 
 def test_5_a_base_run_with_an_adapter_is_caught(run: Path) -> None:

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from stages.params import AgentChanges, ArmParams
 from stages.stats.checks import runs
-from tests.stats.checks.run_files import SKILL, TESTED, change_rows, make_lab, read_record
+from tests.stats.checks.run_files import (
+    SEEDS,
+    SKILL,
+    TESTED,
+    change_rows,
+    copy_arm,
+    make_lab,
+    read_record,
+)
 
 BASELINE = Path("data/baseline/p1/oak_harbor-s0.jsonl")
 
@@ -55,6 +64,15 @@ def test_4_the_same_words_of_two_adapters_are_two_runs(run: Path) -> None:
         lambda row: row["info"].update(condition="skill", adapter_hash="another"),
     )
     assert "skill-s0" not in str(runs.own_runs(read_record()).evidence)
+
+
+def test_4_a_switch_without_effect_is_a_run_of_its_own_and_a_copied_arm_is_not(run: Path) -> None:
+    arms = {"fences": ArmParams(agent=AgentChanges(strip_fences=False)), "plain": ArmParams()}
+    lab = make_lab(arms=arms)
+    for name in arms:
+        copy_arm(lab, name, "aa")
+    found = runs.own_runs(read_record(lab))
+    assert found.evidence["problems"] == len(SEEDS) and "plain-s0" in str(found.evidence)
 
 
 def test_4_rows_counted_twice_are_caught(run: Path) -> None:

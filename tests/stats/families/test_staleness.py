@@ -180,5 +180,5 @@ def test_the_tables_hold_every_measure_by_severity(measured):
     assert table["compared"]["disagreement - surprise"]["value"] == -0.5
     drawn = plots(measured)
     assert [row["sessions"] for row in drawn["recovery"]] == [0.0, 5.0, 10.0]
-    assert {row["indicator"] for row in drawn["indicators"]} == {"surprise", "disagreement"}
+    assert {row["condition"] for row in drawn["indicators"]} == {"surprise", "disagreement"}
     assert "attribution" not in drawn
