@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.params import load_params
+from stages.params import cells_of, load_params
 from stages.params.strict import read_yaml
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +14,12 @@ PARAMS = load_params(ROOT / "params.yaml")
 
 def test_every_stage_runs_what_params_say() -> None:
     lists = [stage["foreach"] for stage in STAGES.values() if "foreach" in stage]
-    assert lists and set(lists) == {"${run}"}
+    by_name = [names for names in lists if isinstance(names, str)]
+    assert set(by_name) == {"${run}", "${organisms}"}
+    matrices = {name for names in lists if not isinstance(names, str) for name in names}
+    assert all(PARAMS.experiments[name].models for name in matrices)
+    for name in matrices:  # what is analysed together is run
+        assert {*cells_of(PARAMS, name, by_model=True)} <= PARAMS.run.keys()
     assert {"p1", "p2", "e06", "organism"} <= set(PARAMS.run)
 
 

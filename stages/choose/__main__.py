@@ -10,7 +10,8 @@ from pathlib import Path
 
 from stages.lab.context import Lab, run_main
 from stages.lab.streams import require_strategies
-from stages.params import guard_of, suite_of, teacher_model, values_of
+from stages.params import guard_of, organism_fingerprint, suite_of, teacher_model, values_of
+from stages.params.registration import ORGANISMS
 from stages.records import write_json
 
 
@@ -26,6 +27,10 @@ def work(lab: Lab) -> None:
         "agent": lab.agent_params,
         "sandbox": params.sandbox,
     }
+    if Path(lab.model.path).parent == ORGANISMS:
+        # The stages that play or train name models/base among their deps; of another organism
+        # this file tells them.
+        chosen["weights"] = organism_fingerprint(lab.model)
     path = Path("data/chosen") / f"{lab.name}.json"
     write_json(path, {name: values_of(block) for name, block in chosen.items()})
 

@@ -30,7 +30,7 @@ from stages.agent.chat import Message, render_example
 from stages.evaluate.arms import session_index
 from stages.evaluate.attached import Job, adapter_hash
 from stages.evaluate.knowledge import retrieve
-from stages.lab.arm_adapters import adapter_of, arm_episodes, arms_in
+from stages.lab.arm_adapters import INDICATORS, adapter_of, arm_episodes, arms_in
 from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.lab.pool import run_jobs
@@ -38,9 +38,6 @@ from stages.lab.splits import read_played
 from stages.params import ParamsError, values_of
 from stages.records import Outcome, Task, Trajectory, read_jsonl, sha256_file, write_jsonl
 from stages.suites.releases import severity_of
-
-INDICATORS = "indicators"
-"""Folder of these measurements beside the conditions' files."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,6 +79,8 @@ class Stage:
         self.lab, self.cells, self.model = lab, cells, model
         self.local = model if hasattr(model, "transformers_model") else _weights(lab)
         self.embedder = Embedder(self.local)
+        names = {arm.strategy for arm in stream_of(lab).arms.values()}
+        self.codes = {name: code_sha256([f"strategies.{name}"]) for name in names}
         self.material = {
             (world, split): material_of(lab, world, split)
             for world in lab.worlds
@@ -232,13 +234,13 @@ class Stage:
             )
 
     def _key(self, place: StreamPlace, steps: Sequence[Step]) -> list[Any]:
-        chosen = stream_of(self.lab).arms[place.arm]
+        strategy = stream_of(self.lab).arms[place.arm].strategy
         return [
             self.lab.base_sha256(),
             values_of(self.lab.model),
             place.name,
             values_of(strategy_of(self.lab, place.arm)),
-            code_sha256([f"strategies.{chosen.strategy}"]),
+            self.codes[strategy],
             [
                 (s.number, s.sessions, sha256_file(place.path / s.name / "state.json"))
                 for s in steps

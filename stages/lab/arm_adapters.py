@@ -12,6 +12,8 @@ from stages.suites.releases import base_world
 
 ARMS = "arms"
 """Folder of the arms beside the conditions' own files."""
+INDICATORS = "indicators"
+"""Folder of what would tell that an arm's adapter has gone stale."""
 BEFORE = "before"
 """As an arm's ``adapter_world``: the world that it was before its change."""
 

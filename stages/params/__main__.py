@@ -19,13 +19,14 @@ def main() -> None:
     commands.add_parser("status", help="compare with the registration").add_argument("experiment")
     cells = commands.add_parser("cells", help="the cells of a matrix, as lines for `run`")
     cells.add_argument("experiment")
+    cells.add_argument("--by-model", action="store_true", help="one per model, with all its worlds")
     arguments = parser.parse_args()
     params = load_params()
     if arguments.command == "register":
         name, date, why = arguments.experiment, arguments.date, arguments.supersede
         print(name, register(params, name, date, reason=why))
     elif arguments.command == "cells":
-        names = cells_of(params, arguments.experiment)
+        names = cells_of(params, arguments.experiment, arguments.by_model)
         if not names:
             raise ParamsError(
                 f"experiments.{arguments.experiment}.models is empty, so it is no matrix. Name "

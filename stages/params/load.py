@@ -45,25 +45,32 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 
 def experiment_of(params: Params, name: str) -> Experiment:
-    """The experiment of that name, or a cell of its matrix as an experiment of one model and world.
+    """The experiment of that name, or a cell of its matrix as an experiment of its own.
 
-    ParamsError lists the known ones.
+    A cell ``NAME--MODEL--WORLD`` has one world, ``NAME--MODEL`` all of the matrix's. ParamsError
+    lists the known ones.
     """
     base, *parts = name.split(CELL)
     experiment = _look_up(params.experiments, base, "experiment")
     if not parts:
         return experiment
-    if len(parts) != 2 or parts[0] not in experiment.models or parts[1] not in experiment.worlds:
-        raise ParamsError(
-            f"experiment {name!r}: there is no such cell. {nearest(name, cells_of(params, base))}"
-        )
-    model, world = parts
-    return dataclasses.replace(experiment, model=model, models=(), worlds=(world,))
+    model, *worlds = parts
+    known = model in experiment.models and len(worlds) <= 1 and set(worlds) <= {*experiment.worlds}
+    if not known:
+        cells = [*cells_of(params, base), *cells_of(params, base, by_model=True)]
+        raise ParamsError(f"experiment {name!r}: there is no such cell. {nearest(name, cells)}")
+    own = tuple(worlds) or experiment.worlds
+    return dataclasses.replace(experiment, model=model, models=(), worlds=own)
 
 
-def cells_of(params: Params, name: str) -> list[str]:
-    """Names of the cells of an experiment's matrix, model by model; none without a matrix."""
+def cells_of(params: Params, name: str, by_model: bool = False) -> list[str]:
+    """Names of the cells of an experiment's matrix, model by model; none without a matrix.
+
+    One per model and world, or ``by_model`` one per model with all worlds.
+    """
     experiment = _look_up(params.experiments, name, "experiment")
+    if by_model:
+        return [CELL.join((name, model)) for model in experiment.models]
     return [
         CELL.join((name, model, world))
         for model in experiment.models

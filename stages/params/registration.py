@@ -26,7 +26,10 @@ from stages.params.values import values_of
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
 
 FILE = "registrations.json"
-ORGANISM = "models/base"
+ORGANISM = Path("models/base")
+"""The embedded model, made by pretrain_base."""
+ORGANISMS = Path("models/organisms")
+"""Folder of the further organisms, made by pretrain_organism@NAME."""
 
 Status = Literal["REGISTERED", "EXPLORATORY"]
 
@@ -40,7 +43,8 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
 
     A cell has the hash of its matrix, which is registered as one.
 
-    ``organism_sha`` is the fingerprint of the embedded model, empty for another model.
+    ``organism_sha`` is the fingerprint of the organism (of a matrix, of its organisms one after the
+    other), empty for another model.
     """
     experiment = experiment_of(params, experiment_id.partition(CELL)[0])
     guard = guard_of(params, experiment)
@@ -66,15 +70,17 @@ def _models(params: Params, experiment: Experiment) -> list[ModelParams]:
 
 
 def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
-    """SHA-256 of the embedded model's weights; empty when ``model`` is another one.
+    """SHA-256 of an organism's weights, the embedded one's or another's; empty for other models.
 
     Raises ParamsError when the weights are not there yet.
     """
-    if model.kind != "local" or Path(model.path) != Path(ORGANISM):
+    path = Path(model.path)
+    if model.kind != "local" or (path != ORGANISM and path.parent != ORGANISMS):
         return ""
-    weights = root / ORGANISM / "model.safetensors"
+    weights = root / path / "model.safetensors"
     if not weights.exists():
-        raise ParamsError(f"{weights}: no such file. Make it with `dvc repro pretrain_base`.")
+        stage = "pretrain_base" if path == ORGANISM else f"pretrain_organism@{path.name}"
+        raise ParamsError(f"{weights}: no such file. Make it with `dvc repro {stage}`.")
     return sha256_file(weights)
 
 

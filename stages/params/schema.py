@@ -307,7 +307,8 @@ class Experiment:
     """name under `models`; null takes the top-level `model`"""
     models: tuple[str, ...] = later(())
     """names under `models` that make a matrix with `worlds`: `python -m stages.params cells NAME`
-    lists its cells, each an entry of `run` and resumable on its own; `model` is then null"""
+    lists its cells (`--by-model`: one per model with all worlds), each an entry of `run` and
+    resumable on its own; `model` is then null"""
     agent: AgentParams | None = later(None)
     """the agent's loop in this experiment; null takes the top-level `agent`"""
     splits: tuple[str, ...]
@@ -354,4 +355,6 @@ class Params:
     agent: AgentParams
     sandbox: SandboxParams
     organism: OrganismParams
+    organisms: dict[str, OrganismParams]
+    """further organisms by name: each is pretrained into models/organisms/NAME"""
     experiments: dict[str, Experiment]

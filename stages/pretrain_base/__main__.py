@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
 
 from stages.lab.imports import code_sha256
 from stages.params import OrganismParams, ParamsError, load_params, values_of
+from stages.params.registration import ORGANISM, ORGANISMS
+from stages.params.strict import nearest
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
 
-FOLDER = Path("models/base")
 WEIGHTS = "model.safetensors"
-MADE_FROM = FOLDER / "made_from.json"
+MADE_FROM = "made_from.json"
 """Hash of the values and of the code that the model was made from, beside that of its weights."""
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.pretrain_base", description=__doc__)
+    parser.add_argument(
+        "organism", nargs="?", help="a name under `organisms`; without: models/base"
+    )
     try:
-        params = load_params().organism
+        params, folder = chosen(parser.parse_args(arguments).organism)
     except ParamsError as error:
         sys.exit(f"pretrain_base: {error}")
-    key = made_from(params)
-    if is_made(key):
-        print(
-            f"{FOLDER} was made from these values by this code; to make it again, `make organism`"
+    make(params, folder)
+
+
+def chosen(name: str | None) -> tuple[OrganismParams, Path]:
+    """Values and folder of the organism of that name, or of the embedded one.
+
+    ParamsError lists the known names.
+    """
+    params = load_params()
+    if name is None:
+        return params.organism, ORGANISM
+    if name not in params.organisms:
+        raise ParamsError(
+            f"organisms: there is no {name!r}. {nearest(name, params.organisms)} Write its values "
+            "there first."
         )
+    return params.organisms[name], ORGANISMS / name
+
+
+def make(params: OrganismParams, folder: Path) -> None:
+    """Train the model into ``folder``, unless it lies there, made of these values by this code."""
+    key = made_from(params)
+    if is_made(key, folder):
+        again = "`make organism`" if folder == ORGANISM else f"delete {folder / MADE_FROM} first"
+        print(f"{folder} was made from these values by this code; to make it again, {again}")
         return
     from stages.pretrain_base.card import write_card
     from stages.pretrain_base.train import pretrain
 
-    MADE_FROM.unlink(missing_ok=True)
+    (folder / MADE_FROM).unlink(missing_ok=True)
     began = time.perf_counter()
-    pretrain(params, FOLDER)
-    write_card(params, FOLDER)
-    write_json(MADE_FROM, {"key": key, "weights_sha256": sha256_file(FOLDER / WEIGHTS)})
+    pretrain(params, folder)
+    write_card(params, folder)
+    weights = sha256_file(folder / WEIGHTS)
+    write_json(folder / MADE_FROM, {"key": key, "weights_sha256": weights})
     seconds = round(time.perf_counter() - began, 1)
-    write_json(Path("timings") / "pretrain_base.json", {"seconds": seconds})
+    name = "pretrain_base" if folder == ORGANISM else f"pretrain_organism-{folder.name}"
+    write_json(Path("timings") / f"{name}.json", {"seconds": seconds})
 
 
 def made_from(params: OrganismParams) -> str:
@@ -45,12 +73,12 @@ def made_from(params: OrganismParams) -> str:
     return sha256_text(canonical_json([values_of(params), code]))
 
 
-def is_made(key: str) -> bool:
-    """Whether the folder holds the finished model of that key, unharmed."""
-    if not (MADE_FROM.exists() and (FOLDER / WEIGHTS).exists()):
+def is_made(key: str, folder: Path) -> bool:
+    """Whether ``folder`` holds the finished model of that key, unharmed."""
+    record, weights = folder / MADE_FROM, folder / WEIGHTS
+    if not (record.exists() and weights.exists()):
         return False
-    recorded = read_json(MADE_FROM)
-    return recorded == {"key": key, "weights_sha256": sha256_file(FOLDER / WEIGHTS)}
+    return read_json(record) == {"key": key, "weights_sha256": sha256_file(weights)}
 
 
 if __name__ == "__main__":

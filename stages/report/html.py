@@ -47,6 +47,7 @@ def page(measured: Measured, data: Path = Path("data"), plots: Path = Path("plot
         f"<h1>{escape(top)}</h1><p><strong>{escape(registered)}</strong></p>",
         f"<p>{escape(' '.join(line.strip() for line in rest))}</p>",
         _table(tables.verdicts(measured), tables.VERDICTS),
+        *_diagnosis(measured),
         _table(tables.conditions(measured), tables.CONDITIONS),
         _table(tables.transfer(measured), tables.TRANSFER),
         _table(tables.single_values(measured), ["measured", "value"]),
@@ -64,6 +65,20 @@ def page(measured: Measured, data: Path = Path("data"), plots: Path = Path("plot
 
 def _table(rows: tables.Rows, names: list[str]) -> str:
     return tabulate(rows, names, tablefmt="html", disable_numparse=True) if rows else ""
+
+
+def _diagnosis(measured: Measured) -> list[str]:
+    """Why a verdict is negative or inconclusive: cause and remedy, and every node's evidence."""
+    rows = tables.remedies(measured)
+    if not rows:
+        return []
+    nodes = _table(tables.nodes(measured), tables.NODES)
+    return [
+        "<h2>Diagnosis</h2>",
+        "<p>Of each negative or inconclusive verdict the first suspect node.</p>",
+        _table(rows, ["criterion", "cause", "remedy"]),
+        f"<details><summary>every node with its evidence</summary>{nodes}</details>",
+    ]
 
 
 def _figures(folder: Path) -> list[str]:

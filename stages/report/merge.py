@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from stages.report.read import METRICS, Table, check_place, read_table
 
 SEVERITY = ("fail", "warn", "pass", "not applicable")
 """The status of a check over several experiments is the first of these that any of them has."""
+EXPLORATORY = "EXPLORATORY"
 KEPT = ("verdict", "estimate", "lo", "hi", "threshold", "registration")
 
 
@@ -71,8 +74,28 @@ def _as_dict(evidence: Any) -> dict[str, Any]:
 def verdict_table(verdicts: dict[str, dict[str, Table]]) -> str:
     """All verdicts of all experiments, for the terminal."""
     rows = [
-        [experiment, *tables.verdict(name, row)]
+        [experiment, registration(row), *tables.judged(name, row)]
         for experiment, criteria in verdicts.items()
         for name, row in criteria.items()
     ]
-    return tabulate(rows, ["experiment", *tables.VERDICTS], "simple", disable_numparse=True)
+    names = ["experiment", "registration", *tables.JUDGED]
+    table = tabulate(rows, names, "simple", disable_numparse=True)
+    return f"{table}\n\n{counted(row for rows in verdicts.values() for row in rows.values())}"
+
+
+def registration(row: Table) -> str:
+    """``REGISTERED`` with its hash's first digits, or ``EXPLORATORY``."""
+    digest = str(row.get("registration", ""))
+    return digest if digest == EXPLORATORY else f"REGISTERED {digest[:8]}"
+
+
+def counted(rows: Iterable[Table]) -> str:
+    """How many criteria came to which verdict."""
+    words = Counter(str(row["verdict"]).partition(":")[0] for row in rows)
+    each = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    return f"{words.total()} criteria: {each}."
+
+
+def all_verdicts(metrics: Path = METRICS) -> dict[str, dict[str, Table]]:
+    """experiment -> criterion -> row, of every experiment that has verdicts; writes nothing."""
+    return _tables(metrics / "verdicts")

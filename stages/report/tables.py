@@ -79,6 +79,16 @@ def verdict(name: str, row: dict[str, Any]) -> list[str]:
     return [name, shown, asked, row["verdict"], to_decide(row)]
 
 
+JUDGED = ["criterion", "estimate", "asked", "n", "unit", "p", "verdict", "to decide"]
+
+
+def judged(name: str, row: dict[str, Any]) -> list[str]:
+    """A row of the table of all experiments, see ``JUDGED``."""
+    criterion, shown, asked, said, needed = verdict(name, row)
+    n, p = row.get("n"), p_value(row)
+    return [criterion, shown, asked, str(n or "–"), row.get("unit") or "–", p, said, needed]
+
+
 def to_decide(row: dict[str, Any]) -> str:
     """What would decide an inconclusive criterion."""
     if not row["verdict"].startswith("inconclusive"):
@@ -155,3 +165,43 @@ def evidence(row: dict[str, Any]) -> str:
     if "first_problem" in found:
         return str(found["first_problem"])
     return ", ".join(f"{key} {value}" for key, value in found.items())
+
+
+DIAGNOSIS = ["criterion", "cause", "data", "format", "live", "overfit", "forgetting", "harness"]
+MARKS = {"passed": "ok", "suspect": "SUSPECT", "not measured": "–"}
+
+
+def diagnoses(measured: Measured) -> Rows:
+    """One row per negative or inconclusive verdict, see ``DIAGNOSIS``: its cause and six nodes."""
+    return [
+        [name, row["cause"], *(MARKS[node["status"]] for node in row["nodes"])]
+        for name, row in measured.details.get("diagnosis", {}).items()
+    ]
+
+
+NODES = ["criterion", "node", "found", "evidence", "from"]
+
+
+def nodes(measured: Measured) -> Rows:
+    """Every node of every diagnosis with its evidence and the file that it comes from."""
+    return [
+        [name, node["name"], node["status"], node_evidence(node), node["source"]]
+        for name, row in measured.details.get("diagnosis", {}).items()
+        for node in row["nodes"]
+    ]
+
+
+def node_evidence(node: dict[str, Any]) -> str:
+    """The reason of what wasn't measured, else every number that is there."""
+    found = node["evidence"]
+    if node["status"] == "not measured" and "reason" in found:
+        return str(found["reason"])
+    return ", ".join(f"{key} {value}" for key, value in found.items() if value is not None)
+
+
+def remedies(measured: Measured) -> Rows:
+    """Criterion, cause, and what to do about it."""
+    return [
+        [name, row["cause"], row["remedy"]]
+        for name, row in measured.details.get("diagnosis", {}).items()
+    ]

@@ -23,11 +23,42 @@ def screen(measured: Measured, colour: bool = False) -> str:
     """
     body = [*heading(measured), "", *_results(measured, colour), *_single(measured)]
     found = _audit(measured)
+    why = diagnosis(measured)
     room = MAX_LINES - len(body) - 1
+    least = min(len(found), 3)
+    if len(why) > room - least - 1:
+        cut = f"  … the rest: `python -m stages.report {measured.experiment} --diagnosis`"
+        why = [*why[: max(0, room - least - 2)], cut]
+    room -= len(why)
     if len(found) > room:
         cut = f"  … the rest stands in metrics/audit/{measured.experiment}.json"
         found = [*found[: room - 1], cut]
-    return "\n".join([*body, "", *found])
+    return "\n".join([*body, *why, "", *found])
+
+
+def diagnosis(measured: Measured) -> list[str]:
+    """The six nodes of each negative or inconclusive verdict, then cause and remedy."""
+    rows = tables.diagnoses(measured)
+    if not rows:
+        return []
+    lines = ["", *plain_table(rows, tables.DIAGNOSIS)]
+    for name, cause, remedy in tables.remedies(measured):
+        lines += wrapped(f"{name}: {cause}. {remedy}", "  ")
+    return lines
+
+
+def evidence(measured: Measured) -> str:
+    """Every node of every diagnosis with its evidence and the file that it comes from."""
+    lines = heading(measured)
+    for name, row in measured.details.get("diagnosis", {}).items():
+        lines += ["", f"{name}: {row['verdict']}; cause: {row['cause']}"]
+        lines += wrapped(row["remedy"], "  ")
+        for node in row["nodes"]:
+            text = f"{node['name']}: {node['status']}; {tables.node_evidence(node)}"
+            lines += wrapped(f"{text} ({node['source']})", "    ")
+    if not measured.details.get("diagnosis"):
+        lines += ["", "No verdict is negative or inconclusive, so there is nothing to explain."]
+    return "\n".join(lines)
 
 
 def heading(measured: Measured) -> list[str]:

@@ -1,4 +1,4 @@
-"""Estimates, intervals, verdicts, audit and plots of one experiment."""
+"""Estimates, intervals, verdicts, audit and plots of one experiment, or of a whole matrix."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from stages.lab.context import Lab, run_main
+from stages.params.load import CELL
 from stages.records import read_json, write_json
 from stages.stats import designs, stream_summary, summary
 from stages.stats.audit import audit, blocking
+from stages.stats.diagnosis.walk import diagnose
 from stages.stats.estimands import criterion_estimand
-from stages.stats.intervals import Estimate
 from stages.stats.latency import write_latency
+from stages.stats.phase.work import analyse
 from stages.stats.plots import write_plots
+from stages.stats.quality import quality
 from stages.stats.results import Results, read_results
-from stages.stats.verdict import EXPLORATORY, INCONCLUSIVE, Criterion, Verdict, judge
+from stages.stats.verdict import Criterion, Verdict, judge
+from stages.stats.verdict_row import verdict_row
 
 METRICS = Path("metrics")
 
 
 def work(lab: Lab) -> None:
+    if lab.experiment.models:
+        print("\n".join(analyse(lab)))
+        return
     results = read_results(lab)
     status, ran = lab.registration()
     checks = audit(lab, results)
     verdicts = _verdicts(lab, results, registered=ran if status == "REGISTERED" else "", ran=ran)
     stopped = blocking(checks)
     write_json(METRICS / f"{lab.name}.json", _flat(results))
-    write_json(METRICS / "details" / f"{lab.name}.json", _details(lab, results, status, ran))
-    rows = {verdict.name: _verdict_row(verdict, stopped) for verdict in verdicts}
+    rows = {verdict.name: verdict_row(verdict, stopped) for verdict in verdicts}
+    causes = summary.rounded(diagnose(results, checks, rows))
+    details = {**_details(lab, results, status, ran), "diagnosis": causes}
+    write_json(METRICS / "details" / f"{lab.name}.json", details)
     write_json(METRICS / "verdicts" / f"{lab.name}.json", rows)
     write_json(METRICS / "audit" / f"{lab.name}.json", checks)
     write_plots(results, Path("plots") / lab.name)
@@ -44,37 +53,13 @@ def _flat(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _verdicts(lab: Lab, results: Results, registered: str, ran: str) -> list[Verdict]:
+    if CELL in lab.name:  # a matrix is registered as one, and judged as one family
+        return []
     criteria = [
         Criterion(name, criterion_estimand(results, c), c.comparator, c.threshold)
         for name, c in lab.experiment.criteria.items()
     ]
     return judge(criteria, registered, ran, lab.experiment.alpha, lab.experiment.power)
-
-
-def _verdict_row(verdict: Verdict, stopped: list[str]) -> dict[str, Any]:
-    """A verdict as metrics/verdicts.json has it; none but inconclusive while a stop check fails."""
-    estimate = verdict.estimate
-    known = isinstance(estimate, Estimate)
-    word = verdict.verdict
-    if stopped and word != EXPLORATORY:
-        word = f"{INCONCLUSIVE}: audit ({', '.join(stopped)})"
-    row = {
-        "verdict": word,
-        "estimate": estimate.value if known else None,
-        "lo": estimate.lo if known else None,
-        "hi": estimate.hi if known else None,
-        "n": estimate.n if known else None,
-        "unit": estimate.unit if known else None,
-        "undefined": "" if known else str(estimate),
-        "comparator": verdict.comparator,
-        "threshold": verdict.threshold,
-        "p": verdict.p,
-        "alpha": verdict.alpha,
-        "registration": verdict.registration or EXPLORATORY,
-        "detectable_effect": verdict.detectable_effect,
-        "n_to_decide": verdict.n_to_decide,
-    }
-    return {key: summary.rounded(value) for key, value in row.items()}
 
 
 def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any]:
@@ -104,6 +89,7 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
         "outcomes": summary.outcomes(results),
         "synthesis": manifests,
         **designs.details(results),
+        **({"training_pairs": summary.rounded(quality(results))} if lab.experiment.arms else {}),
         **stream_summary.details(results),
     }
 

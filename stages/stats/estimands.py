@@ -9,7 +9,7 @@ consolidation: the earlier best is base's).
 ``capability_drop.skill``: pass rate of base - skill on the guard's problems, paired.
 ``retention.skill.min``: the smallest share of trained pairs kept over the registered origins.
 ``spread.format``, ``lead.format``, ``interaction.format``: see formats.py.
-``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…`` and the like: ``families/``.
+``stream.…``, ``knee.…``, ``threshold.…``, ``slope.…``, ``auc.…``, ``noise.…`` …: ``families/``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from stages.stats.continual import registered_origins
 from stages.stats.families.ablation import ABLATION
 from stages.stats.families.drift import drift_estimand
 from stages.stats.families.levels import level_estimand
+from stages.stats.families.quality import quality_estimand
 from stages.stats.families.staleness import STALENESS
 from stages.stats.families.stream import stream_estimand
 from stages.stats.formats import format_estimand
@@ -39,12 +40,14 @@ pairs alone are too few for an interval."""
 
 LEVELS = ("knee", "threshold", "slope", "level_difference")
 DRIFT = ("auc", "compare_auc", "conflict_rate")
+QUALITY = ("noise", "noise_difference", "noise_slope", "correction", "cost_optimal")
 FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
     "stream": stream_estimand,
     **ABLATION,
     **STALENESS,
     **{name: partial(level_estimand, name) for name in LEVELS},
     **{name: partial(drift_estimand, name) for name in DRIFT},
+    **{name: partial(quality_estimand, name) for name in QUALITY},
 }
 
 

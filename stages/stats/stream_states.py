@@ -72,7 +72,8 @@ def compressions(stream: Stream) -> list[Compression]:
         for cut in fact["compressions"]:
             names = cut["merged"]
             first, last = int(names[0].split("-")[0]), int(names[-1].split("-")[1])
-            found.append(Compression(number, first, last, *cut["rank"], cut["energy_kept"]))
+            before, after = cut["rank"]
+            found.append(Compression(number, first, last, before, after, cut["energy_kept"]))
     return found
 
 

@@ -40,10 +40,18 @@ from stages.train_adapter.settings import TrainingError
 
 def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
     """Consolidate, or find consolidated, every stream; the cells say which files those are."""
-    cells = Cells(lab.folder("models/adapters") / "streams", "train_adapter.streams", *lab.rooms)
-    places = stream_places(lab)
-    examples = _all_examples(lab)
-    jobs = [partial(_run, lab, cells, base, p, examples[p.world, p.split]) for p in places]
+    rooms = ("train_adapter.streams", *lab.rooms)
+    cells = Cells(lab.folder("models/adapters") / "streams", *rooms)
+    places, examples = stream_places(lab), _all_examples(lab)
+    arms = stream_of(lab).arms
+    codes = {
+        name: code_sha256([*rooms, f"strategies.{name}"])
+        for name in {arm.strategy for arm in arms.values()}
+    }
+    jobs = [
+        partial(_run, lab, cells, base, p, examples[p.world, p.split], codes[arms[p.arm].strategy])
+        for p in places
+    ]
     run_jobs(jobs, "streams", lab.workers)
     for place in places:  # the cells were made in processes of their own
         for step in steps_of(lab, stream_sessions(lab, place.world, place.split)):
@@ -84,12 +92,13 @@ def _run(
     base: tuple[Any, Any],
     place: StreamPlace,
     examples: Mapping[str, Sequence[Example]],
+    code: str,
 ) -> Path:
     """One stream, consolidation after consolidation; gives its folder."""
     before: Path | None = None
     for step in steps_of(lab, stream_sessions(lab, place.world, place.split)):
         new = arrived(step, examples)
-        key = _key(lab, place, step, new, before)
+        key = [code, *_key(lab, place, step, new, before)]
         make = partial(_consolidate, lab, base, place, step, new, before, key)
         before = cells.job(f"{place.name}/{step.name}", key, "", make)()
     shutil.rmtree(place.path / "unfinished", ignore_errors=True)
@@ -123,7 +132,6 @@ def _key(
         values_of(recipe.lora),
         chosen.strategy,
         values_of(strategy_of(lab, place.arm)),
-        code_sha256([f"strategies.{chosen.strategy}"]),
         (place.name, step.number, step.sessions, step.new),
         sha256_text(canonical_json([dataclasses.asdict(example) for example in new])),
         "" if before is None else sha256_file(before / "state.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from stages.adapters.lora import LoraSettings, adapter_sha256, attached
+from stages.adapters.lora import LoraSettings, adapter_sha256, adapter_state, attached
 from stages.agent.local import LocalConfig, LocalModel
 from stages.agent.model import Request
 from stages.evaluate import streams
 from stages.evaluate.serving import Embedder, Routed, Serving
+from stages.lab.context import Lab
 from stages.lab.forcing import force
 from stages.lab.streams import stream_place
 from stages.records import RecordError, Trajectory, read_jsonl, write_json
@@ -41,8 +43,6 @@ def random_adapter(seed: int):
     base, _ = small_base()
     generator = torch.Generator().manual_seed(seed)
     with attached(base, LORA) as wrapped:
-        from stages.adapters.lora import adapter_state
-
         state = adapter_state(wrapped)
     drawn = {k: torch.randn(v.shape, generator=generator) * 0.1 for k, v in state.items()}
     return drawn, LORA
@@ -70,6 +70,7 @@ def test_the_files_of_a_stream(model, monkeypatch):
     examples = write_inputs(lab, Path())
     consolidated(lab)
     monkeypatch.setattr(streams, "play", fake_play)
+    monkeypatch.setattr(Lab, "open_harness", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(streams, "run_jobs", lambda jobs, *_: [job() for job in jobs])
     streams.evaluate_streams(lab, model).sweep()
     root = Path("data/evaluations/p1/streams/oak_harbor/A/naive-s0")
@@ -143,10 +144,7 @@ def serving(model: LocalModel) -> Serving:
 
 def test_queries_of_equal_weights_share_one_adapter(model):
     groups = serving(model).groups([chat("abc"), chat("a long query"), chat("xyz")])
-    assert [places for _, places in groups] == [[1], [0, 2]] or [p for _, p in groups] == [
-        [0, 2],
-        [1],
-    ]
+    assert [places for _, places in groups] == [[1], [0, 2]]
     single = next(adapter for adapter, places in groups if places == [0, 2])
     assert adapter_sha256(single[0]) == adapter_sha256(random_adapter(1)[0])
 

@@ -40,8 +40,21 @@ def test_a_cell_is_an_experiment_of_one_model_and_one_repository() -> None:
     assert rest == matrix
 
 
+def test_a_cell_may_hold_all_of_a_model_s_repositories() -> None:
+    """p3 on the laptop: four entries of `run`, and both forms read the same values."""
+    names = cells_of(PARAMS, "p3", by_model=True)
+    assert names == [f"p3--{model}" for model in PARAMS.experiments["p3"].models]
+    assert set(names) <= PARAMS.run.keys()
+    whole = experiment_of(PARAMS, "p3--tiny_short")
+    one = experiment_of(PARAMS, "p3--tiny_short--blue_mill")
+    assert whole.worlds == PARAMS.experiments["p3"].worlds and len(whole.worlds) == 8
+    assert (whole.model, whole.models) == ("tiny_short", ())
+    assert dataclasses.replace(whole, worlds=("blue_mill",)) == one
+    assert len(whole.splits) * len(whole.worlds) * len(names) == 64
+
+
 @pytest.mark.parametrize(
-    "name", ["r3--qwen-coder-7b", "r3--tiny--django__django", f"{CELL}--A", "p1--tiny--oak_harbor"]
+    "name", ["r3--tiny", "r3--tiny--django__django", f"{CELL}--A", "p1--tiny--oak_harbor"]
 )
 def test_what_is_no_cell_is_refused(name: str) -> None:
     with pytest.raises(ParamsError, match="there is no such cell"):
@@ -59,6 +72,24 @@ def test_cells_share_the_registration_of_their_matrix(tmp_path: Path) -> None:
     model = dataclasses.replace(PARAMS.models["qwen-3b"], context_tokens=1)
     other = dataclasses.replace(PARAMS, models={**PARAMS.models, "qwen-3b": model})
     assert status(other, CELL, tmp_path)[0] == "EXPLORATORY"  # another cell's model, one matrix
+
+
+def test_a_matrix_of_organisms_counts_each_one_s_weights(tmp_path: Path) -> None:
+    names = [Path(PARAMS.models[name].path) for name in PARAMS.experiments["p3"].models]
+    for folder in names:
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "model.safetensors").write_bytes(str(folder).encode())
+    digest = register(PARAMS, "p3", "2026-11-21", tmp_path)
+    assert status(PARAMS, "p3--tiny", tmp_path) == ("REGISTERED", digest)
+    for folder in names:
+        weights = tmp_path / folder / "model.safetensors"
+        weights.write_bytes(b"other")
+        assert status(PARAMS, "p3--tiny", tmp_path)[0] == "EXPLORATORY"
+        weights.write_bytes(str(folder).encode())
+    weights = tmp_path / "models/organisms/narrow/model.safetensors"
+    weights.unlink()
+    with pytest.raises(ParamsError, match="dvc repro pretrain_organism@narrow"):
+        status(PARAMS, "p3", tmp_path)
 
 
 def register_at(root: Path) -> str:

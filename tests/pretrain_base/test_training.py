@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import pytest
 import torch
 
 from stages.lab.models import load_tokenizer
@@ -81,15 +82,35 @@ def test_rates_warm_up_stay_and_decay():
     assert math.isclose(seen[4], 0.51) and math.isclose(seen[5], 0.02) and seen[6] == seen[5]
 
 
-def test_a_finished_model_is_recognised_until_anything_changed(tmp_path, monkeypatch):
-    monkeypatch.setattr(main, "FOLDER", tmp_path)
-    monkeypatch.setattr(main, "MADE_FROM", tmp_path / "made_from.json")
-    (tmp_path / main.WEIGHTS).write_bytes(b"weights")
+def test_a_finished_model_is_recognised_until_anything_changed(tmp_path):
+    weights, record = tmp_path / main.WEIGHTS, tmp_path / main.MADE_FROM
+    weights.write_bytes(b"weights")
     params = load_params(ROOT / "params.yaml").organism
     key = main.made_from(params)
-    assert not main.is_made(key)
-    write_json(main.MADE_FROM, {"key": key, "weights_sha256": sha256_text("weights")})
-    assert main.is_made(key)
-    assert not main.is_made(main.made_from(dataclasses.replace(params, tokens=1)))
-    (tmp_path / main.WEIGHTS).write_bytes(b"weightS")
-    assert not main.is_made(key)
+    assert not main.is_made(key, tmp_path)
+    write_json(record, {"key": key, "weights_sha256": sha256_text("weights")})
+    assert main.is_made(key, tmp_path)
+    assert not main.is_made(main.made_from(dataclasses.replace(params, tokens=1)), tmp_path)
+    weights.write_bytes(b"weightS")
+    assert not main.is_made(key, tmp_path)
+
+
+def test_the_committed_models_are_not_made_again(capsys, monkeypatch):
+    """models/base keeps its record though further organisms are made by the same stage."""
+    monkeypatch.chdir(ROOT)
+    params = load_params()
+    for arguments in ([], *([name] for name in params.organisms)):
+        main.main(arguments)
+        assert "was made from these values by this code" in capsys.readouterr().out
+
+
+def test_an_unknown_organism_is_told_the_known_ones(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match="there is no 'narow'"):
+        main.main(["narow"])
+
+
+def test_organisms_differ_from_the_embedded_one_and_from_each_other():
+    params = load_params(ROOT / "params.yaml")
+    keys = [main.made_from(p) for p in (params.organism, *params.organisms.values())]
+    assert len(set(keys)) == len(keys) >= 4

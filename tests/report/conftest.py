@@ -125,3 +125,16 @@ def root_with_episodes(root: Path) -> Path:
     rates = [{"condition": "<b>", "resolve_rate": 0.5, "lo": 0.4, "hi": 0.6, "n": 9}]
     write_json(root / "plots/p1/conditions.json", rates)
     return root
+
+
+def diagnosis() -> dict[str, Any]:
+    """A refuted criterion whose adapter overfitted, as stats explains it."""
+    names = ("data count", "format validity", "adapter live", "overfit", "forgetting", "harness")
+    nodes = [
+        {"name": name, "status": "passed", "evidence": {"seen": 3}, "source": "metrics/audit"}
+        for name in names
+    ]
+    nodes[3] |= {"status": "suspect", "evidence": {"gap": 0.4}, "remedy": "Fewer epochs."}
+    nodes[4] |= {"status": "not measured", "evidence": {"reason": "no guard <b>"}}
+    gain = {"verdict": "refuted", "cause": "overfit", "remedy": "Fewer epochs.", "nodes": nodes}
+    return {"gain": gain}

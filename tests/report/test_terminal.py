@@ -114,9 +114,3 @@ def test_a_cut_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["p1"])
     assert "audit/p1.json, line 1" in capsys.readouterr().err
-
-
-def test_nothing_named_is_an_error_of_use(root: Path) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([])
-    assert caught.value.code == 2

@@ -20,7 +20,7 @@ from stages.strategies.factors import mixture
 from stages.strategies.protocol import ADAPTER, State
 from stages.strategies.spectra import truncate
 from stages.strategies.store import load_state
-from stages.train_adapter import consolidation
+from stages.train_adapter import consolidation, streams
 from stages.train_adapter.measures import ModelMeasures
 from stages.train_adapter.settings import TrainingError, TrainSettings
 from stages.train_adapter.streams import train_streams
@@ -46,6 +46,7 @@ def base():
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(streams, "run_jobs", lambda jobs, *_: [job() for job in jobs])
     return tmp_path
 
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stages.lab.arm_adapters import arm_episodes, arms_in
+from stages.lab.arm_adapters import arm_episodes, arm_place, arms_in
 from stages.lab.arms import PLACEBOS, arm_of, arms_of
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_places, examples_file
 from stages.lab.splits import Half, read_played, read_split, read_tasks
-from stages.params import GuardParams, ProceduralParams, guard_of
+from stages.params import ExamplesParams, GuardParams, ProceduralParams, guard_of
 from stages.records import Example, Task, Trajectory, read_json, read_jsonl
 from stages.stats.checks.episodes import Episode, read_episode
 from stages.stats.estimands import criterion_estimand
@@ -115,10 +115,32 @@ class Record:
                 for arm in arms_of(self.lab.experiment):
                     path = examples_file(self.lab, world, split, arm)
                     found[path] = (path.parent.parent.name, split)
-        return tuple(
+        sets = [
             TrainingSet(path, world, split, tuple(read_jsonl(path, Example)))
             for path, (world, split) in found.items()
+        ]
+        return (*sets, *self._arm_sets())
+
+    @cached_property
+    def arms(self) -> tuple[tuple[AdapterPlace, ExamplesParams], ...]:
+        """The adapters that the arms' own examples train, there or not."""
+        return tuple(
+            (arm_place(self.lab, world, split, name, seed), arm.examples)
+            for world in self.lab.worlds
+            for name, arm in arms_in(self.lab, world).items()
+            if arm.examples is not None and arm.adapter is None
+            for split in self.lab.experiment.splits
+            for seed in self.lab.experiment.seeds
         )
+
+    def _arm_sets(self) -> Iterator[TrainingSet]:
+        """What each arm's adapter was trained on, every example once; check 24 has what lacks."""
+        for place, params in self.arms:
+            path = place.path / "examples.jsonl"
+            if path.exists():
+                rows = {e.example_id: e for e in read_jsonl(path, Example)}
+                world = params.world or place.world
+                yield TrainingSet(path, world, place.split, tuple(rows.values()))
 
     @cached_property
     def adapters(self) -> tuple[AdapterPlace, ...]:

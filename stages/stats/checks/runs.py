@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from itertools import product
 from pathlib import Path
 
-from stages.lab.arm_adapters import ARMS, arms_in
-from stages.records import Outcome
+from stages.lab.arm_adapters import ARMS, INDICATORS, arms_in
+from stages.params import values_of
+from stages.records import Outcome, canonical_json
 from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.checks.compare import interval
 from stages.stats.checks.episodes import Episode
@@ -67,7 +68,8 @@ def own_runs(record: Record) -> Finding:
         files[episode.path].append(episode)
     seen: dict[tuple[str, ...], str] = {}
     for path, episodes in files.items():
-        content = tuple(sorted(episode.digest for episode in episodes))
+        # A switch that never comes into play leaves every episode as it is without it.
+        content = (_switches(record, episodes[0]), *sorted(e.digest for e in episodes))
         if content in seen:
             problems.append(f"{path} holds the run of {seen[content]}")
         seen[content] = path
@@ -87,6 +89,12 @@ def own_runs(record: Record) -> Finding:
         problems,
         "Play the second condition itself; delete the copied file and run `dvc repro evaluate`.",
     )
+
+
+def _switches(record: Record, episode: Episode) -> str:
+    """The switches of the agent's loop that an arm sets; empty for a condition."""
+    arm = (record.lab.experiment.arms or {}).get(episode.condition)
+    return canonical_json(values_of(arm.agent)) if arm and arm.agent else ""
 
 
 def _follows(episode: Episode) -> bool:
@@ -192,8 +200,8 @@ def _undeclared_files(record: Record) -> list[str]:
 
 
 def _is_conditions(path: Path, root: Path) -> bool:
-    """Whether a file is one of the conditions' own; arms and streams have folders of theirs."""
-    return path.relative_to(root).parts[0] not in (ARMS, STREAMS)
+    """Whether a file is one of the conditions' own; other designs have folders of theirs."""
+    return path.relative_to(root).parts[0] not in (ARMS, STREAMS, INDICATORS)
 
 
 def _place_declared(place: Path, record: Record) -> bool:

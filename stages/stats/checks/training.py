@@ -14,6 +14,9 @@ from stages.stats.checks.check import Finding, absent, allowed, judged
 from stages.stats.checks.record import Record
 from stages.stats.intervals import wilson
 
+ACTIONS = ("T", "G")
+"""Formats whose targets stand where the agent's actions do. G's (gold patches as diffs) never
+parse: an experiment that trains on them all the same is exploratory, and this check says why."""
 CONSTANT_STEPS = 8
 N_GRAM = 8
 """GPT-3's authors took 8 as the shortest n for their contamination study (Brown et al. 2020,
@@ -24,7 +27,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def same_format(record: Record) -> Finding:
-    """Check 9: format T's targets parse; training and evaluation open their chats alike."""
+    """Check 9: targets that stand for actions parse; training and evaluation open chats alike."""
     problems, targets = [], 0
     for found in record.training:
         tasks = record.tasks[found.world]
@@ -32,7 +35,7 @@ def same_format(record: Record) -> Finding:
             task = tasks.get(example.instance_id)
             if task is not None and not _opens_alike(record, example, task):
                 problems.append(f"{found.path}: {example.example_id} opens unlike an evaluation")
-            if example.format == "T":
+            if example.format in ACTIONS:
                 texts = _targets(example)
                 targets += len(texts)
                 problems += [
@@ -121,7 +124,7 @@ def enough_examples(record: Record) -> Finding:
     """Check 11: at least the registered minimum of different examples.
 
     A pilot may train on fewer: the evidence says so, and the check warns instead of passing. An
-    arm whose registered name says how many (``skill_25``) must have just as many.
+    arm whose registered name (``skill_25``) or ``count`` says how many must have just as many.
     """
     experiment = record.lab.experiment
     pilot, least = experiment.kind == "pilot", experiment.train.min_examples
@@ -140,6 +143,18 @@ def enough_examples(record: Record) -> Finding:
             problems.append(f"{adapter.name}: trained on {facts['examples']} of {there} examples")
         if there < least and named is None:
             short.append(f"{adapter.name}: {there} examples, registered are {least}")
+    for place, params in record.arms:
+        facts = record.results.facts.get(place.name)
+        if facts is None:
+            continue  # check 24 names it
+        counts.append(facts["examples"])
+        due = sizes.get(place.path / "examples.jsonl")
+        if params.count is not None:
+            due = params.count
+        if facts["examples"] != due:
+            problems.append(f"{place.name}: trained on {facts['examples']} of {due} examples")
+        if facts["examples"] < least and params.count is None:
+            short.append(f"{place.name}: {facts['examples']} examples, registered are {least}")
     if not counts:
         return absent("nothing is trained in this experiment")
     evidence = {

@@ -62,9 +62,9 @@ def _auc(cases: Rows, indicator: str, alpha: float) -> Estimate | Undefined:
 
 
 def _compared(cases: Rows, first: str, second: str, alpha: float) -> Estimate | Undefined:
-    scores = [[row["scores"][name] for row in cases] for name in (first, second)]
+    one, other = ([row["scores"][name] for row in cases] for name in (first, second))
     stale, clusters = [row["stale"] for row in cases], [_task(row) for row in cases]
-    found = compare_auc(*scores, stale, alpha, clusters)
+    found = compare_auc(one, other, stale, alpha, clusters)
     return found if isinstance(found, Undefined) else found.difference
 
 

@@ -4,6 +4,7 @@
 that of arm AFTER in the worlds after it, paired by issue. ``drifted.A.B.SEVERITY``: A - B in the
 worlds after it. ``conflicts.ARM.SEVERITY[.KIND]``: share of decisions (KIND: file, command or
 convention) in which the agent followed the world as it was although its context told otherwise.
+``kept.BEFORE.AFTER.SEVERITY``: AFTER's resolve rate after the change as a share of BEFORE's before.
 ``recovery_sessions.BEFORE.STALE.SEVERITY``: sessions after the change until 90 % of what STALE lost
 is regained, over the arms that recover from STALE's adapter.
 """
@@ -24,6 +25,7 @@ from stages.stats.clusters import clustered_difference, tabulate_cells
 from stages.stats.conflict import Recovery, conflict_rate, recovery
 from stages.stats.families.drift import read_indicators
 from stages.stats.intervals import Estimate, Undefined
+from stages.stats.ratio import clustered_ratio
 from stages.stats.results import Results, Row
 from stages.stats.roc import auc
 from stages.stats.verdict import Estimand
@@ -71,9 +73,26 @@ def degradation(results: Results, before: str, after: str, severity: str) -> Est
     return lost(results, first, second, f"{before}, and {after} after a {severity} change,")
 
 
+def kept(results: Results, before: str, after: str, severity: str) -> Estimand:
+    """Of the issues and runs that both completed: rate after / rate before (Fieller's interval)."""
+    first, second = (
+        resolved_by_issue(rows)
+        for rows in (rows_in(results, before, ""), rows_in(results, after, severity))
+    )
+    shared = sorted(first.keys() & second.keys(), key=repr)
+    old, new = (tabulate_cells((*key, one[key]) for key in shared) for one in (first, second))
+
+    def estimate(alpha: float) -> Estimate | Undefined:
+        if not shared:
+            return Undefined(f"{before}, and {after} after a {severity} change, were not run")
+        return clustered_ratio(new, old, alpha)
+
+    return estimate
+
+
 def drifted(results: Results, first: str, second: str, severity: str) -> Estimand:
-    pair = (rows_in(results, name, severity) for name in (first, second))
-    return lost(results, *pair, f"{first} and {second} after a {severity} change")
+    one, other = (rows_in(results, name, severity) for name in (first, second))
+    return lost(results, one, other, f"{first} and {second} after a {severity} change")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +203,7 @@ def _parts(
 
 STALENESS: Mapping[str, Callable[[Results, list[str]], Estimand | None]] = {
     "degradation": partial(_parts, degradation, (3,)),
+    "kept": partial(_parts, kept, (3,)),
     "drifted": partial(_parts, drifted, (3,)),
     "conflicts": partial(_parts, conflict, (2, 3)),
     "recovery_sessions": partial(_parts, recovery_sessions, (3,)),

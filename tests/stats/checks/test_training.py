@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from stages.records import write_jsonl
+from stages.params import ArmParams, ExamplesParams
+from stages.records import Example, write_jsonl
 from stages.stats.checks import training
+from stages.stats.checks.record import Record
+from stages.stats.results import read_results
 from tests.stats.checks.run_files import (
     EXAMPLES,
     SKILL,
+    SUITE,
     TESTED,
     change_json,
     change_rows,
@@ -22,6 +26,33 @@ from tests.stats.checks.run_files import (
 )
 
 NAME = "oak_harbor/C/skill-s0"
+ARM = "oak_harbor/C/gold-s0"
+
+
+def record_of_arm(form: str, completion: str, count: int | None = None) -> Record:
+    """The run with an arm that was trained on one example of its own."""
+    task = chosen_tasks()[0]
+    prompt = tuple(SUITE.messages(task))
+    example = Example("g0", form, prompt, completion, instance_id=task.instance_id)
+    write_jsonl(Path("models/adapters/p1/arms") / ARM / "examples.jsonl", [example, example])
+    arm = ArmParams(examples=ExamplesParams(format=form, count=count))
+    record = Record(make_lab(arms={"gold": arm}), read_results(make_lab()))
+    record.results.facts[ARM] = {"examples": 1}
+    return record
+
+
+def test_9_gold_patches_as_diffs_are_caught(run: Path) -> None:
+    found = training.same_format(record_of_arm("G", chosen_tasks()[0].patch))
+    assert found.status == "fail" and found.evidence["problems"] == 1
+    assert "gold-s0/examples.jsonl: g0: no action" in found.evidence["first_problem"]
+    assert training.same_format(record_of_arm("T", "submit")).status == "pass"
+
+
+def test_11_an_arm_is_held_to_the_minimum_or_to_its_registered_count(run: Path) -> None:
+    assert training.enough_examples(record_of_arm("T", "submit")).status == "fail"
+    assert training.enough_examples(record_of_arm("T", "submit", count=1)).status == "pass"
+    found = training.enough_examples(record_of_arm("T", "submit", count=2))
+    assert "trained on 1 of 2 examples" in found.evidence["first_problem"]
 
 
 def test_9_a_target_that_does_not_parse_is_caught(run: Path) -> None:
