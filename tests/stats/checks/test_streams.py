@@ -119,6 +119,15 @@ def test_5_an_arm_played_without_its_adapter_is_caught(streamed: Path) -> None:
     assert "without its adapter" in adapters.live(record_of()).evidence["first_problem"]
 
 
+def test_5_a_mixture_that_changes_nothing_is_caught(streamed: Path) -> None:
+    assert adapters.live(record_of()).status == "pass"
+    path = ADAPTERS / "naive-s0/c0001/certificate.json"
+    change_json(path, lambda proofs: proofs[0].update(logit_shift_max=0.0))
+    assert "changes nothing" in adapters.live(record_of()).evidence["first_problem"]
+    path.unlink()
+    assert "1 certificates of 2" in adapters.live(record_of()).evidence["first_problem"]
+
+
 def sound(record: Record, prompts: int) -> MergeParity:
     return MergeParity(1e-6, 1.0, prompts)
 
