@@ -11,7 +11,7 @@ import torch
 
 from stages.adapters.certificate import MergeParity, NotLive
 from stages.records import read_json
-from stages.stats.checks import adapters, decoding, fisher, iterations, runs
+from stages.stats.checks import adapters, decoding, fisher, iterations, runs, training
 from stages.stats.checks.record import Record
 from stages.strategies.store import load_state, save_state
 from tests.stats.checks.run_files import SKILL, change_json, change_rows, read_record
@@ -117,6 +117,17 @@ def test_5_an_arm_played_without_its_adapter_is_caught(streamed: Path) -> None:
     assert "naive" not in str(adapters.live(record_of()).evidence)
     change_rows(path, lambda row: row["info"].update(adapter_hash=""))
     assert "without its adapter" in adapters.live(record_of()).evidence["first_problem"]
+
+
+def test_10_a_loss_of_a_consolidation_that_is_lost_or_zero_is_caught(streamed: Path) -> None:
+    found = training.sound_losses(record_of())
+    assert found.status == "pass" and found.evidence["stream_trainings"] == 8
+    path = ADAPTERS / "naive-s0/c0002/losses.json"
+    change_json(path, lambda losses: losses.update(adapter=[0.5, 0.0]))
+    text = training.sound_losses(record_of()).evidence["first_problem"]
+    assert text == "oak_harbor/C/naive-s0/c0002/adapter: a loss is 0"
+    path.unlink()
+    assert "no loss was recorded" in training.sound_losses(record_of()).evidence["first_problem"]
 
 
 def test_5_a_mixture_that_changes_nothing_is_caught(streamed: Path) -> None:
