@@ -13,7 +13,7 @@ class AgentChanges:
     """Framework switches that an arm sets; null leaves the experiment's value."""
 
     fuzzy_ratio: float | None = None
-    """similarity an edit's fuzzy match needs, 0 to 1; above 1 turns fuzzy matching off"""
+    """similarity an edit's fuzzy match needs, above 0 to 1; 0 turns fuzzy matching off"""
     strip_fences: bool | None = None
     """remove code fences from what the model writes into files"""
     loop_warning: bool | None = None

@@ -92,7 +92,7 @@ class AgentParams:
     max_new_tokens: int
     """tokens per assistant message"""
     fuzzy_ratio: float
-    """similarity an edit's fuzzy match needs, 0 to 1; above 1 turns fuzzy matching off"""
+    """similarity an edit's fuzzy match needs, above 0 to 1; 0 turns fuzzy matching off"""
     strip_fences: bool
     """remove code fences from what the model writes into files"""
     loop_warning: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.report import phase
 from stages.report.read import Measured, place
 
 Rows = list[list[str]]
@@ -103,7 +104,7 @@ def to_decide(row: dict[str, Any]) -> str:
 def single_values(measured: Measured) -> Rows:
     """Guard, forgetting, retention, power and splits: name and text of those that were measured."""
     details = measured.details
-    rows = []
+    rows = phase.values(details)
     if guard := details.get("capability"):
         shown = interval(guard.get("drop"), signed=True)
         margin, power = guard.get("margin"), number(guard.get("power_to_see_margin"), 2)

@@ -6,7 +6,7 @@ import textwrap
 
 from tabulate import tabulate
 
-from stages.report import tables
+from stages.report import phase, tables
 from stages.report.read import Measured
 
 WIDTH = 96
@@ -74,7 +74,8 @@ def heading(measured: Measured) -> list[str]:
     lines.append(f"{status.upper()} {digest[:12]}  {', '.join(filter(None, facts))}")
     if status.upper() != "REGISTERED":
         lines += wrapped("Run under values that are not registered: estimates, but no verdict.")
-    return lines + wrapped(about.get("hypothesis", ""))
+    lines += wrapped(about.get("hypothesis", ""))
+    return lines + wrapped(phase.negatives(measured.details))
 
 
 def _results(measured: Measured, colour: bool) -> list[str]:

@@ -27,12 +27,12 @@ def router_right(lab: Lab, stream: Stream) -> dict[str, float] | Undefined:
     from stages.strategies.router import RouterSettings, held_out_sessions, router_logits
     from stages.strategies.store import load_state
 
-    plan = lab.experiment.stream
-    settings = plan.arms[stream.arm].settings.get("router") or {} if plan else {}
+    params = lab.experiment.stream.arms[stream.arm] if lab.experiment.stream else None
+    if params is None or params.strategy != "experts":
+        return Undefined(f"{stream.name} has no router")
+    settings = params.settings.get("router") or {}
     share = settings.get("held_out", RouterSettings().held_out)
     state = load_state(state_folder(stream, stream.last))
-    if QUERIES not in state.tensors:
-        return Undefined(f"{stream.name} has no router")
     sessions = state.facts["sessions"]
     apart = held_out_sessions(sessions, share, state.seed)
     guessed = router_logits(dict(state.tensors), state.tensors[QUERIES]).argmax(1).tolist()

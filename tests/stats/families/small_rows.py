@@ -14,7 +14,10 @@ OUTCOMES = {"1": Outcome.RESOLVED, "0": Outcome.UNRESOLVED, "x": Outcome.HARNESS
 def rows(
     condition: str, outcomes: str, world: str = "oak", seed: int = 0, **values: Any
 ) -> list[Row]:
-    """One row per character: 1 resolved, 0 not, x a harness error; ``values`` override fields."""
+    """One row per character: 1 resolved, 0 not, x a harness error.
+
+    ``values`` override fields: one for all rows, or a list with one for each.
+    """
     base: dict[str, Any] = {
         "world": world,
         "split": "A",
@@ -34,9 +37,20 @@ def rows(
         "run_id": f"{condition}-{world}-s{seed}",
     }
     return [
-        Row(**{**base, **values, "instance_id": f"{world}__{n:03d}", "outcome": OUTCOMES[char]})
+        Row(
+            **{
+                **base,
+                **_of(values, n),
+                "instance_id": f"{world}__{n:03d}",
+                "outcome": OUTCOMES[char],
+            }
+        )
         for n, char in enumerate(outcomes)
     ]
+
+
+def _of(values: dict[str, Any], number: int) -> dict[str, Any]:
+    return {k: v[number % len(v)] if isinstance(v, list) else v for k, v in values.items()}
 
 
 def results(*groups: list[Row], **experiment: Any) -> Results:

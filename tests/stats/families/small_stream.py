@@ -71,10 +71,11 @@ def made_results(
     base: Sequence[float] = (),
     settings: Mapping[str, dict[str, Any]] | None = None,
     guard: dict[str, list[dict[str, Any]]] | None = None,
+    strategy: str = "naive",
 ) -> Results:
     """Results of nothing but these streams, with their arms registered."""
     arms = {
-        s.arm: StrategyParams(strategy="naive", settings=(settings or {}).get(s.arm, {}))
+        s.arm: StrategyParams(strategy=strategy, settings=(settings or {}).get(s.arm, {}))
         for s in streams
     }
     sessions = len(streams[0].order)

@@ -227,7 +227,7 @@ def test_the_router_is_asked_about_sessions_it_has_not_seen(tmp_path: Path):
     )
     save_state(tmp_path / "c0001", state)
     stream = dataclasses.replace(made_stream("experts", {1: [[1]]}), folder=tmp_path)
-    made = made_results([stream])
+    made = made_results([stream], strategy="experts")
     found = estimand(made, "stream.router_accuracy.experts")(0.05)
     assert isinstance(found, Estimate) and found.n == router.held_out == 4
     assert found.value == router.right / router.held_out
@@ -235,3 +235,5 @@ def test_the_router_is_asked_about_sessions_it_has_not_seen(tmp_path: Path):
     save_state(tmp_path / "c0001", dataclasses.replace(state, facts=facts))
     wrong = estimand(made, "stream.router_accuracy.experts")(0.05)
     assert isinstance(wrong, Undefined) and "recorded were 0 of 4" in wrong.reason
+    none = estimand(made_results([stream]), "stream.router_accuracy.experts")(0.05)
+    assert isinstance(none, Undefined) and "has no router" in none.reason

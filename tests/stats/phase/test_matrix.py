@@ -40,7 +40,7 @@ def test_the_whole_matrix_is_64_cells_and_its_verdicts_are_of_one_family(place) 
     assert (len(matrix.cells), matrix.missing, matrix.incomplete) == (64, (), "")
     lines = analyse(lab, folder / "metrics", folder / "plots")
     found = read_json(folder / "metrics/verdicts/p3.json")
-    assert list(found) == list(lab.experiment.criteria)
+    assert found.keys() == lab.experiment.criteria.keys()
     assert found["forward_transfer"]["verdict"] == "supported"
     assert found["forward_transfer"]["unit"] == "repository"
     assert found["forward_transfer"]["n"] == 8
