@@ -165,7 +165,8 @@ def enough_examples(record: Record) -> Finding:
     for place, params in record.arms:
         facts = record.results.facts.get(place.name)
         if facts is None:
-            continue  # check 24 names it
+            problems.append(f"{place.name}: the arm was declared, not trained")
+            continue
         counts.append(facts["examples"])
         due = sizes.get(place.path / "examples.jsonl")
         if params.count is not None:
