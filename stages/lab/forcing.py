@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from peft import PeftModel
 from torch import Tensor
 
 from stages.agent.chat import render_example, render_prompt
@@ -38,6 +39,7 @@ def force(model: Any, tokenizer: Any, examples: Sequence[Example]) -> list[Force
 
     The model's mode is restored; examples of similar length share a pass.
     """
+    model = _inner(model)
     rows = [render_example(tokenizer, e.prompt, e.completion, e.train_on) for e in examples]
     done: dict[int, Forced] = {}
     training = model.training
@@ -58,6 +60,7 @@ def embed(
     Gurevych 2019, arXiv:1908.10084, section 3, mean pooling; here of a decoder that was not tuned
     for it). One prompt a pass, so that no other one moves its last bits.
     """
+    model = _inner(model)
     training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -108,9 +111,13 @@ def _pass(model: Any, rows: Sequence[tuple[list[int], list[bool]]]) -> list[Forc
     return found
 
 
+def _inner(model: Any) -> Any:
+    """The model whose layers hold the adapters: peft's own shell has no forward without one."""
+    return model.base_model.model if isinstance(model, PeftModel) else model
+
+
 def _keep(model: Any, columns: Sequence[int]) -> dict[str, Any]:
     """Only these columns pass through the output head, where the model can leave others out."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if "logits_to_keep" not in inspect.signature(inner.forward).parameters:
+    if "logits_to_keep" not in inspect.signature(model.forward).parameters:
         return {}
     return {"logits_to_keep": torch.tensor(list(columns), device=next(model.parameters()).device)}

@@ -40,7 +40,14 @@ pairs alone are too few for an interval."""
 
 LEVELS = ("knee", "threshold", "slope", "level_difference")
 DRIFT = ("auc", "compare_auc", "conflict_rate")
-QUALITY = ("noise", "noise_difference", "noise_slope", "correction", "cost_optimal")
+QUALITY = (
+    "noise",
+    "noise_difference",
+    "noise_slope",
+    "correction",
+    "cost_optimal",
+    "arm_retention",
+)
 FAMILIES: dict[str, Callable[[Results, list[str]], Estimand | None]] = {
     "stream": stream_estimand,
     **ABLATION,

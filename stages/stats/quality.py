@@ -2,7 +2,8 @@
 
 ``pairs.jsonl`` has one row per different pair (session, who wrote it, what is wrong with it),
 ``ARM-sN.generations/gNN/pairs.jsonl`` those that a generation wrote, ``planted.jsonl`` the trained
-agent's own answers to sessions whose external pair had a known error.
+agent's own answers to sessions whose external pair had a known error, ``retention.jsonl`` which of
+all the sessions' pairs the adapter gives back.
 """
 
 from __future__ import annotations
@@ -80,6 +81,17 @@ def noisy(
             if row["faults"] is not None:
                 key = ((training.world, row["instance_id"]), training.run)
                 groups[key].append(bool(row["faults"]))
+    return {key: float(np.mean(values)) for key, values in groups.items()}
+
+
+def retained(results: Results, arm: str) -> Measured:
+    """Session and run → share of its pairs that the arm's adapter gives back."""
+    lab = results.lab
+    groups: dict[tuple[Unit, Run], list[bool]] = defaultdict(list)
+    for one in trainings(results, arm):
+        place = arm_place(lab, one.world, one.run[0], arm, one.run[1])
+        for row in read_jsonl(place.path / "retention.jsonl", dict):
+            groups[(one.world, row["instance_id"]), one.run].append(row["kept"])
     return {key: float(np.mean(values)) for key, values in groups.items()}
 
 

@@ -108,7 +108,7 @@ def rounded(weights: Tensor, steps: int) -> Tensor:
     1 / steps or more.
     """
     scaled = weights.double() * steps
-    floor = (scaled + 1e-6).floor()  # a weight of 1 that is stored as 0.9999999 stays 1
+    floor = scaled.floor()
     over = (steps - floor.sum(1)).round().long()
     order = (scaled - floor).argsort(dim=1, descending=True, stable=True)
     place = order.argsort(1)  # Q, E: rank of each remainder

@@ -3,7 +3,8 @@
 An arm whose ``adapter`` names another's is played with that, or recovers from it (recovery.py).
 Beside the files that a condition's adapter has, an arm's folder holds the rows that were trained on
 (``examples.jsonl``, in the order that they were taken), what is wrong with each different one
-(``pairs.jsonl``) and, with planted errors, how the trained agent answers those sessions
+(``pairs.jsonl``), what the adapter retains of all that others wrote of the sessions, trained on or
+not (``retention.jsonl``), and, with planted errors, how the trained agent answers those sessions
 (``planted.jsonl``).
 """
 
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.adapters.folder import save_adapter
-from stages.adapters.lora import LoraSettings, base_sha256
+from stages.adapters.lora import LoraSettings, attached, base_sha256
 from stages.lab.arm_adapters import ARMS, arm_place, arms_in
 from stages.lab.budget import training_tokens
 from stages.lab.cells import Cells
 from stages.lab.chosen import open_model
 from stages.lab.context import Lab
+from stages.lab.forcing import force
 from stages.lab.places import AdapterPlace
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_split
@@ -40,6 +42,7 @@ from stages.train_adapter.plant import corrections, plant
 from stages.train_adapter.player import Player
 from stages.train_adapter.select import choose, record
 from stages.train_adapter.settings import TrainSettings
+from stages.train_adapter.sft import reproducible
 from stages.train_adapter.train import TrainedAdapter, train
 from stages.train_adapter.validate import validated
 
@@ -154,6 +157,7 @@ def _make(arm: Arm, folder: Path) -> None:
     }
     write_jsonl(folder / "examples.jsonl", rows)
     write_jsonl(folder / PAIRS, pairs)
+    write_jsonl(folder / "retention.jsonl", _retained(arm, result))
     _save(arm.lab, folder, lora, facts, result)
     write_json(folder / "losses.json", list(result.losses))
     taken = {row["instance_id"] for row in pairs}
@@ -212,6 +216,35 @@ def _chosen(arm: Arm, there: Sequence[Example]) -> list[Example]:
     return choose(
         there, arm.params, arm.place.seed, budget, lambda e: training_tokens(tokenizer, e)
     )
+
+
+def _retained(arm: Arm, result: TrainedAdapter) -> list[dict[str, Any]]:
+    """One row per pair that the synthesis has of the arm's sessions and formats, sound ones all.
+
+    The set is the same for every budget, source and count, so that arms are compared on what the
+    sessions hold and not on what each happened to take. ``kept``: every target token is the most
+    likely one under teacher forcing; ``loss`` in nats per target token.
+    """
+    model, tokenizer = arm.base
+    settings, lora = result.settings, result.lora
+    known = external_examples(arm.lab, arm.world, arm.place.split, arm.params)
+    asked = [turn for example in known for turn in _shaped(arm, example)]
+    with (
+        reproducible(settings.threads, settings.seed),
+        attached(model, lora, result.state) as wrapped,
+    ):
+        found = force(wrapped, tokenizer, asked)
+    return [
+        {
+            "example_id": example.example_id,
+            "instance_id": example.instance_id,
+            "format": example.format,
+            "skill": example.skill,
+            "kept": forced.kept,
+            "loss": forced.loss,
+        }
+        for example, forced in zip(asked, found, strict=True)
+    ]
 
 
 def _facts(arm: Arm, settings: TrainSettings, result: TrainedAdapter) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -14,9 +15,12 @@ from stages.adapters.merge import merge_adapters
 from stages.lab.arm_adapters import adapter_of, arm_places
 from stages.lab.arms import arm_of
 from stages.lab.places import AdapterPlace
+from stages.records import read_json
 from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.checks.episodes import Episode
 from stages.stats.checks.record import Record
+from stages.stats.stream_states import state_folder
+from stages.stats.streams import Stream
 
 OTHER = "played with another adapter than the one there"
 TOLERANCE = 1e-5
@@ -27,10 +31,16 @@ Merge = Callable[[Sequence[tuple[Mapping[str, Tensor], LoraSettings]], Sequence[
 
 def live(record: Record) -> Finding:
     """Check 5: ΔW and the logits moved, and each episode was played with the adapter on disk."""
+    streams = record.results.streams.streams
     adapters = (*record.adapters, *arm_places(record.lab))
-    if not adapters:
+    if not adapters and not streams:
         return absent("no condition uses an adapter")
     problems, norms, shifts, served = [], [], [], {}
+    for stream in streams:
+        for proof in _proofs(stream):
+            norms.append(proof["delta_norm"])
+            shifts.append(proof["logit_shift_max"])
+        problems += _dead_stream(stream)
     for adapter in adapters:
         certificate = adapter.read("certificate.json")
         if certificate is None:
@@ -70,6 +80,21 @@ def _dead(name: str, norm: float, certificate: Mapping, digest: str) -> list[str
     if not math.isclose(norm, certificate["delta_norm"], rel_tol=1e-3):
         problems.append(f"{name}: the certificate names another norm of ΔW")
     return problems
+
+
+def _proofs(stream: Stream) -> list[dict[str, Any]]:
+    """Certificates of the mixtures that each of a stream's consolidations serves."""
+    folders = [state_folder(stream, fact["consolidation"]) for fact in stream.facts]
+    paths = [folder / "certificate.json" for folder in folders]
+    return [proof for path in paths if path.exists() for proof in read_json(path)]
+
+
+def _dead_stream(stream: Stream) -> list[str]:
+    proofs = _proofs(stream)
+    if len(proofs) < len(stream.facts):
+        return [f"{stream.name}: {len(proofs)} certificates of {len(stream.facts)} consolidations"]
+    sound = (p["delta_norm"] > 0 and 0 < p["logit_shift_max"] < math.inf for p in proofs)
+    return [] if all(sound) else [f"{stream.name}: a served mixture changes nothing"]
 
 
 def _wrongly_served(record: Record, served: Mapping[tuple, str]) -> list[str]:

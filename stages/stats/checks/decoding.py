@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from stages.adapters.certificate import MergeParity, NotLive
+from stages.adapters.merge import Adapter
+from stages.lab.arm_adapters import ARMS
+from stages.records import read_json
 from stages.stats.checks.check import Finding, judged
 from stages.stats.checks.episodes import Episode
 from stages.stats.checks.record import BASE, Record
+from stages.stats.stream_states import state_folder
 
 PROMPTS = 50
 RESEEDED = ("aa",)
 """Conditions that are base with other seeds, by registration."""
-Compare = Callable[[Record, int], MergeParity | str]
+Compare = Callable[[Record, int], MergeParity | NotLive | str]
 
 
 def decoded_alike(record: Record, compare: Compare | None = None) -> Finding:
@@ -29,19 +35,16 @@ def decoded_alike(record: Record, compare: Compare | None = None) -> Finding:
         "conditions": len({episode.condition for episode in record.episodes}),
     }
     parity = (compare or parity_of_first)(record, PROMPTS)
-    if isinstance(parity, str):
-        evidence["merged"] = parity
-    else:
+    if isinstance(parity, MergeParity):
         evidence |= {
             "prompts": parity.n_probes,
             "max_logit_difference": parity.max_logit_difference,
             "argmax_agreement": parity.argmax_agreement,
         }
-        if parity.argmax_agreement < 1.0:
-            problems.append(
-                f"merged and unmerged adapter agree on {parity.argmax_agreement:.0%} of "
-                f"{parity.n_probes} prompts"
-            )
+    elif isinstance(parity, NotLive):
+        problems.append(str(parity))
+    else:
+        evidence["merged"] = parity
     return judged(
         evidence,
         problems,
@@ -87,27 +90,44 @@ def _other_temperatures(record: Record) -> list[str]:
     return [f"{rarest.path}: temperatures {temperatures} are recorded"]
 
 
-def parity_of_first(record: Record, prompts: int) -> MergeParity | str:
-    """The experiment's first adapter on the openings of its test tasks; or why it isn't tried."""
+def parity_of_first(record: Record, prompts: int) -> MergeParity | NotLive | str:
+    """The experiment's first adapter on the openings of its tasks; or why it isn't tried."""
     from stages.adapters.certificate import merge_parity
-    from stages.adapters.folder import AdapterError, load_adapter
     from stages.lab.chosen import load_base
 
     model = record.lab.model
     if model.kind != "local" or model.device != "cpu" or model.quantisation != "none":
         return "not tried: only a model that runs on a CPU is loaded for the audit"
-    there = [adapter for adapter in record.adapters if adapter.read("provenance.json")]
-    if not there:
-        return "not tried: no condition has an adapter of its own"
-    try:
-        state, lora = load_adapter(there[0].path, there[0].read("provenance.json")["base_sha256"])
-    except (AdapterError, OSError) as error:
-        return f"not tried: {error}"
+    adapter = first_adapter(record)
+    if adapter is None:
+        return "not tried: the experiment has no adapter"
     base, tokenizer = load_base(model)
     try:
-        return merge_parity(base, state, lora, openings(record, tokenizer, prompts))
-    except NotLive:
-        return MergeParity(float("inf"), 0.0, prompts)
+        return merge_parity(base, *adapter, openings(record, tokenizer, prompts))
+    except NotLive as error:
+        return error
+
+
+def first_adapter(record: Record) -> Adapter | None:
+    """Of the conditions, the arms, or else of a stream's last consolidation; None without any."""
+    from stages.adapters.folder import AdapterError, load_adapter
+    from stages.strategies.store import load_state
+
+    for folder in adapter_folders(record):
+        digest = read_json(folder / "provenance.json")["base_sha256"]
+        with contextlib.suppress(AdapterError, OSError):  # check 5 names it
+            return load_adapter(folder, digest)
+    for stream in record.results.streams.streams:
+        state = load_state(state_folder(stream, stream.last))
+        return next(iter(state.adapters.values()))
+    return None
+
+
+def adapter_folders(record: Record) -> list[Path]:
+    """Folders of the conditions' adapters, then of the arms', that hold one."""
+    arms = record.lab.folder("models/adapters") / ARMS
+    folders = [*(adapter.path for adapter in record.adapters), *sorted(arms.glob("*/*/*-s*/"))]
+    return [folder for folder in folders if (folder / "provenance.json").exists()]
 
 
 def openings(record: Record, tokenizer: object, prompts: int) -> Sequence[Sequence[int]]:

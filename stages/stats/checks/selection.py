@@ -73,8 +73,8 @@ def _criteria_of_few(experiment: Experiment) -> list[str]:
     for criterion in experiment.criteria.values():
         head, _, rest = criterion.estimand.partition(".")
         kind, *parts = rest.split(".")
-        if head == "stream" and not kind.startswith("best_") and parts:
-            named[kind].add(parts[0])
+        if head == "stream" and not kind.startswith("best_"):
+            named[kind] |= {part for part in parts if part in arms}
     problems = []
     for kind, chosen in named.items():
         strategies = {arms[arm].strategy for arm in chosen if arm in arms}
@@ -86,6 +86,7 @@ def _criteria_of_few(experiment: Experiment) -> list[str]:
 
 def _known_splits(record: Record, registrations: Path) -> list[str]:
     own, name = record.lab.experiment, record.lab.name
+    # of other experiments' values this reads only what their registrations, a dependency, fix
     entries = _entries(registrations)
     if name not in entries or len(own.splits) < 2:
         return []  # one split alone was no choice of the best two

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from stages.agent.actions import ActionError, parse_action
 from stages.lab.arms import examples_of
 from stages.lab.places import examples_file
-from stages.records import Example, Task
+from stages.records import Example, Task, read_json
 from stages.stats.checks.check import Finding, absent, allowed, judged
 from stages.stats.checks.record import Record
 from stages.stats.intervals import wilson
+from stages.stats.stream_states import state_folder
 
 ACTIONS = ("T", "G")
 """Formats whose targets stand where the agent's actions do. G's (gold patches as diffs) never
@@ -75,9 +76,12 @@ def _opens_alike(record: Record, example: Example, task: Task) -> bool:
 
 def sound_losses(record: Record) -> Finding:
     """Check 10: no loss is 0, NaN or constant; no example is without target or over the context."""
-    if not record.training:
+    streamed = _stream_losses(record)
+    if not record.training and not streamed:
         return absent("nothing is trained in this experiment")
     problems = []
+    for name, losses in streamed.items():
+        problems += [f"{name}: {reason}" for reason in _loss_problems(losses)]
     for name, losses in record.results.losses.items():
         problems += [f"{name}: {reason}" for reason in _loss_problems(losses)]
         facts = record.results.facts.get(name, {})
@@ -95,10 +99,12 @@ def sound_losses(record: Record) -> Finding:
                 problems.append(f"{found.path}: {example.example_id} has no unmasked token")
             if length > record.lab.model.context_tokens:
                 problems.append(f"{found.path}: {example.example_id} has {length} tokens")
-    last = [losses[-1] for losses in record.results.losses.values() if losses]
+    every = [*record.results.losses.values(), *streamed.values()]
+    last = [losses[-1] for losses in every if losses]
     return judged(
         {
             "adapters": len(record.results.losses),
+            "stream_trainings": len(streamed),
             "last_loss_min": min(last, default=None),
             "last_loss_max": max(last, default=None),
             "longest_example_tokens": longest,
@@ -107,6 +113,19 @@ def sound_losses(record: Record) -> Finding:
         problems,
         "Look at the masks, the learning rate and max_length; train again.",
     )
+
+
+def _stream_losses(record: Record) -> dict[str, list[float]]:
+    """Loss per step of every training of every consolidation, by their names."""
+    found = {}
+    for stream in record.results.streams.streams:
+        for fact in stream.facts:
+            path = state_folder(stream, fact["consolidation"]) / "losses.json"
+            there = read_json(path) if path.exists() else {}
+            for training in fact.get("trainings", []):
+                name = training["name"]
+                found[f"{stream.name}/{path.parent.name}/{name}"] = there.get(name, [])
+    return found
 
 
 def _loss_problems(losses: Sequence[float]) -> list[str]:
@@ -146,7 +165,8 @@ def enough_examples(record: Record) -> Finding:
     for place, params in record.arms:
         facts = record.results.facts.get(place.name)
         if facts is None:
-            continue  # check 24 names it
+            problems.append(f"{place.name}: the arm was declared, not trained")
+            continue
         counts.append(facts["examples"])
         due = sizes.get(place.path / "examples.jsonl")
         if params.count is not None:

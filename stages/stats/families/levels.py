@@ -1,7 +1,8 @@
 """Estimands over arms whose names end in a number: ``PREFIX_N`` for several N, by METRIC.
 
-METRIC is ``resolve_rate`` (test tasks) or ``retention`` (a stream's sessions at the end), each unit
-crossed with runs (split and seed). PREFIX names the arms, so that ``pairs`` is pairs_3, pairs_10, …
+METRIC is ``resolve_rate`` (test tasks), ``retention`` (a stream's sessions at the end) or
+``arm_retention`` (the pairs of an arm's training sessions, trained on or not), each unit crossed
+with runs (split and seed). PREFIX names the arms, so that ``pairs`` is pairs_3, pairs_10, …
 
 ``knee.METRIC.PREFIX[.log]``: N at which the curve of METRIC bends (knee.py), in the unit of N;
   Undefined is 'no knee'. ``log`` fits over ln N, for levels that grow by factors. Replicates are
@@ -25,6 +26,7 @@ from stages.params import ParamsError
 from stages.stats.clusters import clustered_difference
 from stages.stats.intervals import Undefined
 from stages.stats.knee import knee_estimand
+from stages.stats.quality import retained as arm_retained
 from stages.stats.results import Results
 from stages.stats.sample_size import threshold_estimand
 from stages.stats.stream_cells import Found, retained
@@ -32,7 +34,7 @@ from stages.stats.trend import session_slopes
 from stages.stats.verdict import Estimand
 
 Floats = NDArray[np.float64]
-METRICS = ("resolve_rate", "retention")
+METRICS = ("resolve_rate", "retention", "arm_retention")
 FEWEST_LEVELS = 2
 FEWEST_RUNS = 3
 
@@ -77,6 +79,8 @@ def measured(results: Results, metric: str, arm: str) -> Found:
     """(unit, run) → value of one arm."""
     if metric == "retention":
         return retained(results.streams.of(arm))
+    if metric == "arm_retention":
+        return dict(arm_retained(results, arm))
     attempts: dict = {}
     for row in results.select(arm):
         attempts.setdefault((row.task, (row.split, row.seed)), []).append(row.resolved)

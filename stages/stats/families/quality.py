@@ -4,6 +4,8 @@
 ``noise_difference.A.B``: A - B of the sessions that both have pairs of, paired.
 ``noise_slope.ARM``: change of that share per session, over the sessions that the agent wrote
   itself and was then trained on: error amplification is above 0.
+``arm_retention.ARM``: share of all the sessions' pairs that the arm's adapter gives back exactly;
+  also a metric of knee, slope and level_difference (families/levels.py).
 ``correction.ARM``: of the sessions whose external pair had a planted error, the share that the
   agent trained on them resolves by itself.
 ``cost_optimal.PREFIX``: smallest N of the arms PREFIX_N whose resolve rate is within 5 points of
@@ -20,7 +22,7 @@ import numpy as np
 from stages.stats.clusters import Cells, clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.families.levels import arms_by_number, as_cube, measured
 from stages.stats.intervals import Estimate, Undefined
-from stages.stats.quality import Measured, noisy, own_kept, places, trainings
+from stages.stats.quality import Measured, noisy, own_kept, places, retained, trainings
 from stages.stats.results import Results
 from stages.stats.verdict import Estimand
 
@@ -42,6 +44,8 @@ def quality_estimand(name: str, results: Results, parts: Sequence[str]) -> Estim
         return _cost_optimal(results, parts[0])
     if name == "noise":
         return _proportion(noisy(trainings(results, parts[0])), UNSCORED.format(parts[0]))
+    if name == "arm_retention":
+        return _proportion(retained(results, parts[0]), f"{parts[0]} was not trained")
     if name == "noise_slope":
         return _noise_slope(results, parts[0])
     rows = {

@@ -63,6 +63,9 @@ def write_stream(name: str, arm: str, seed: int, train: list[Task], test: list[T
         state = made_state(arm, seed, number, history)
         save_state(ADAPTERS / name / f"c{number:04}", state)
         digest = adapter_sha256(state.adapters[ADAPTER][0])
+        write_json(ADAPTERS / name / f"c{number:04}" / "losses.json", {ADAPTER: [1.0, 0.7, 0.4]})
+        proof = {"adapter_sha256": digest, "delta_norm": 2.0, "logit_shift_max": 0.3}
+        write_json(ADAPTERS / name / f"c{number:04}" / "certificate.json", [proof])
         sessions = number * EVERY
         facts = made_facts(number, [t.instance_id for t in train[:sessions]], digest)
         write_json(ADAPTERS / name / f"c{number:04}" / "facts.json", facts)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.adapters.certificate import MergeParity
+from stages.adapters.certificate import MergeParity, NotLive
 from stages.records import read_json
-from stages.stats.checks import adapters, decoding, fisher, iterations, runs
+from stages.stats.checks import adapters, decoding, fisher, iterations, runs, training
 from stages.stats.checks.record import Record
 from stages.strategies.store import load_state, save_state
+from tests.stats.checks.run_files import SKILL, change_json, change_rows, read_record
 from tests.stats.checks.run_files import TESTED as CONDITIONS_TESTED
-from tests.stats.checks.run_files import change_json, change_rows, read_record
-from tests.stats.checks.stream_files import ADAPTERS, TESTED, stream_lab, write_streams
+from tests.stats.checks.stream_files import ADAPTERS, NAMES, TESTED, stream_lab, write_streams
 
 LAST = ADAPTERS / "ewc_10-s0/c0002"
 
@@ -119,6 +119,26 @@ def test_5_an_arm_played_without_its_adapter_is_caught(streamed: Path) -> None:
     assert "without its adapter" in adapters.live(record_of()).evidence["first_problem"]
 
 
+def test_10_a_loss_of_a_consolidation_that_is_lost_or_zero_is_caught(streamed: Path) -> None:
+    found = training.sound_losses(record_of())
+    assert found.status == "pass" and found.evidence["stream_trainings"] == 8
+    path = ADAPTERS / "naive-s0/c0002/losses.json"
+    change_json(path, lambda losses: losses.update(adapter=[0.5, 0.0]))
+    text = training.sound_losses(record_of()).evidence["first_problem"]
+    assert text == "oak_harbor/C/naive-s0/c0002/adapter: a loss is 0"
+    path.unlink()
+    assert "no loss was recorded" in training.sound_losses(record_of()).evidence["first_problem"]
+
+
+def test_5_a_mixture_that_changes_nothing_is_caught(streamed: Path) -> None:
+    assert adapters.live(record_of()).status == "pass"
+    path = ADAPTERS / "naive-s0/c0001/certificate.json"
+    change_json(path, lambda proofs: proofs[0].update(logit_shift_max=0.0))
+    assert "changes nothing" in adapters.live(record_of()).evidence["first_problem"]
+    path.unlink()
+    assert "1 certificates of 2" in adapters.live(record_of()).evidence["first_problem"]
+
+
 def sound(record: Record, prompts: int) -> MergeParity:
     return MergeParity(1e-6, 1.0, prompts)
 
@@ -126,8 +146,9 @@ def sound(record: Record, prompts: int) -> MergeParity:
 def test_6_merged_and_unmerged_that_disagree_are_caught(run: Path) -> None:
     record = read_record()
     assert decoding.decoded_alike(record, sound).status == "pass"
-    found = decoding.decoded_alike(record, lambda r, n: MergeParity(3.0, 0.9, n))
-    assert found.status == "fail" and "agree on 90% of 50" in found.evidence["first_problem"]
+    other = NotLive("merged and unmerged adapter disagree on 50 prompts")
+    found = decoding.decoded_alike(record, lambda r, n: other)
+    assert found.status == "fail" and "disagree on 50" in found.evidence["first_problem"]
     told = decoding.decoded_alike(record, lambda r, n: "not tried: no adapter")
     assert told.status == "pass" and told.evidence["merged"].startswith("not tried")
 
@@ -154,3 +175,11 @@ def test_6_longer_answers_than_the_limit_are_caught(run: Path) -> None:
     change_rows(CONDITIONS_TESTED / "skill-s0.jsonl", long)
     found = decoding.decoded_alike(read_record(), sound)
     assert "over the limit of tokens" in found.evidence["first_problem"]
+
+
+def test_6_the_adapter_that_is_tried_is_a_condition_s_or_else_a_stream_s(streamed: Path) -> None:
+    found = decoding.first_adapter(record_of())
+    assert found is not None and "layers.0" in sorted(found[0])[0]
+    shutil.rmtree(SKILL.parent)
+    found = decoding.first_adapter(record_of())
+    assert found is not None and sorted(found[0]) == sorted(NAMES)

@@ -36,9 +36,16 @@ def record_of_arm(form: str, completion: str, count: int | None = None) -> Recor
     example = Example("g0", form, prompt, completion, instance_id=task.instance_id)
     write_jsonl(Path("models/adapters/p1/arms") / ARM / "examples.jsonl", [example, example])
     arm = ArmParams(examples=ExamplesParams(format=form, count=count))
-    record = Record(make_lab(arms={"gold": arm}), read_results(make_lab()))
+    lab = make_lab(arms={"gold": arm}, seeds=(0,))
+    record = Record(lab, read_results(make_lab()))
     record.results.facts[ARM] = {"examples": 1}
     return record
+
+
+def test_11_an_arm_that_was_not_trained_is_named(run: Path) -> None:
+    record = record_of_arm("T", "submit", count=1)
+    del record.results.facts[ARM]
+    assert "declared, not trained" in training.enough_examples(record).evidence["first_problem"]
 
 
 def test_9_gold_patches_as_diffs_are_caught(run: Path) -> None:
