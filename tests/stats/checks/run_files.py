@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256, delta_norms
 from stages.lab.arm_adapters import arm_episodes
 from stages.lab.context import Lab
-from stages.params import CriterionParams, ProceduralParams, load_params
+from stages.params import CriterionParams, Params, ProceduralParams, load_params
 from stages.records import (
     Example,
     Task,
@@ -38,9 +39,15 @@ SKILL = Path("models/adapters/p1") / WORLD / SPLIT / "skill-s0"
 LORA = LoraSettings(rank=2, alpha=4.0)
 
 
+@cache
+def read_params() -> Params:
+    """params.yaml, read once: that takes longer than a check."""
+    return load_params(ROOT / "params.yaml")
+
+
 def make_lab(**changes: Any) -> Lab:
     """The pilot with two seeds, one balanced split and four conditions; ``changes`` on top."""
-    params = load_params(ROOT / "params.yaml")
+    params = read_params()
     old = params.experiments["p1"]
     values: dict[str, Any] = {
         "kind": "registered",
@@ -117,9 +124,14 @@ def episodes(
     """One episode per task; a third of base's and of aa's are resolved, half of the others'."""
     share = 3 if condition in ("base", "aa") else 2
     return [
-        episode(task, condition, 1000 * seed + n, n % share == 0, adapter, notes)
+        episode(task, condition, drawn_seed(task, seed), n % share == 0, adapter, notes)
         for n, task in enumerate(tasks)
     ]
+
+
+def drawn_seed(task: Task, seed: int) -> int:
+    """One number per task and seed, the same in every condition."""
+    return 1000 * seed + int(task.instance_id.rpartition("__")[2])
 
 
 def episode(

@@ -67,7 +67,7 @@ def test_15_a_criterion_on_one_arm_of_several_after_a_new_registration_is_caught
     assert "ewc_100" not in str(selection.nothing_selected(read_record(lab)).evidence)
     register(p1=entry("2026-02-01", "the other rates were worse"))
     found = selection.nothing_selected(read_record(lab))
-    assert "forgetting_ratio is asked of ewc_10, not ewc_100" in found.evidence["first_problem"]
+    assert "is asked of ewc_10, naive, not ewc_100" in found.evidence["first_problem"]
 
 
 def test_15_splits_picked_from_an_earlier_experiment_are_caught(run: Path) -> None:
