@@ -18,6 +18,7 @@ from typing import Any
 from stages.agent.diff import unified_diff
 from stages.agent.sandbox import Sandbox
 from stages.agent.workspace import materialise
+from stages.suites.names import world_name
 from stages.suites.repository.history import Commit, History
 from stages.suites.repository.plain import (
     gradable,
@@ -27,7 +28,7 @@ from stages.suites.repository.plain import (
     with_path,
 )
 from stages.suites.repository.pytest_runner import PytestSandbox, is_graded_path
-from stages.suites.repository.rows import size_level, world_name
+from stages.suites.repository.rows import size_level
 
 GOLD_RUNS = 3
 """So often the commit's source must pass, so that a test that passes by luck is seen."""

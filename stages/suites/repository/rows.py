@@ -52,11 +52,6 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def world_name(repo: str) -> str:
-    """A repository's name as stages use it, for files too: ``owner/name`` is ``owner__name``."""
-    return repo.replace("/", "__")
-
-
 def size_level(patch: str) -> str:
     """Difficulty by the number of lines that the gold patch adds and removes.
 

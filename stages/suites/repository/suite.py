@@ -14,6 +14,7 @@ from stages.agent.sandbox import SandboxConfig, open_sandbox
 from stages.agent.workspace import tree_hash_of_files
 from stages.params import RepositoryParams
 from stages.records import Task, Trajectory
+from stages.suites.names import world_name
 from stages.suites.repository import prompts
 from stages.suites.repository.errors import RepositoryError
 from stages.suites.repository.history import History
@@ -24,7 +25,7 @@ from stages.suites.repository.pytest_runner import (
     open_pytest,
     options_of,
 )
-from stages.suites.repository.rows import Row, read_rows, world_name
+from stages.suites.repository.rows import Row, read_rows
 from stages.suites.texts import TextHarness, text_harness
 
 

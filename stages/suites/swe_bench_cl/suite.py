@@ -21,6 +21,7 @@ from stages.agent.sandbox import SandboxConfig
 from stages.agent.workspace import tree_hash_of_files
 from stages.params import SweBenchClParams
 from stages.records import Task, Trajectory
+from stages.suites.names import world_name
 from stages.suites.swe_bench_cl import trees
 from stages.suites.swe_bench_cl.errors import SweBenchError
 from stages.suites.swe_bench_cl.grading import require_swebench
@@ -62,7 +63,7 @@ class SweBenchCl:
     @functools.cached_property
     def sequences(self) -> Mapping[str, Sequence[Task]]:
         """World -> tasks in the published order."""
-        return {name_of(repo): tasks for repo, tasks in load_tasks(self.executor.params).items()}
+        return {world_name(repo): tasks for repo, tasks in load_tasks(self.executor.params).items()}
 
     def tasks(self, repo: str) -> list[Task]:
         """By date, each with the tree hash of its files; reads the repository once per task."""
@@ -156,11 +157,6 @@ def open_swe_bench_cl(params: SweBenchClParams) -> SweBenchCl:
         )
     require_swebench()
     return SweBenchCl(LocalExecutor(params))
-
-
-def name_of(repo: str) -> str:
-    """A repository's name as stages use it, for files too: ``owner/name`` is ``owner__name``."""
-    return repo.replace("/", "__")
 
 
 def _with(files: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -9,10 +9,11 @@ import pytest
 from stages.agent.sandbox import SandboxConfig
 from stages.params import SweBenchClParams
 from stages.records import Outcome
+from stages.suites.names import world_name
 from stages.suites.swe_bench_cl.errors import HarnessError, SweBenchError
 from stages.suites.swe_bench_cl.harness import open_harness
 from stages.suites.swe_bench_cl.local import LocalExecutor
-from stages.suites.swe_bench_cl.suite import SweBenchCl, name_of, open_swe_bench_cl
+from stages.suites.swe_bench_cl.suite import SweBenchCl, open_swe_bench_cl
 from tests.suites.swe_bench_cl.conftest import FIXED, Shop, params
 
 pytest.importorskip("swebench", reason="the swebench package isn't installed")
@@ -62,4 +63,4 @@ def test_parameters_that_cannot_work_are_refused(shop: Shop) -> None:
         open_swe_bench_cl(chosen(shop, executor="container"))
     suite = open_swe_bench_cl(chosen(shop))
     assert suite.settings()["limits"] == [60.0, 1024, 64]
-    assert name_of("acme/shop") == "acme__shop"
+    assert world_name("acme/shop") == "acme__shop"
