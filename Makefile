@@ -21,10 +21,11 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
     2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help plan install sandbox repro test lint bench selfcheck organism lock clean
+.PHONY: help all plan install sandbox repro test lint bench selfcheck organism lock clean
 
 help:
 	@echo "make repro      install, run the pilot p1, print its table"
+	@echo "make all        install, run every experiment, print all verdicts and what each stage took"
 	@echo "make test       lint and all tests"
 	@echo "make lint       ruff and basedpyright"
 	@echo "make plan       what an experiment would run, take and cost: make plan EXPERIMENT=p1 MODEL=..."
@@ -60,6 +61,9 @@ repro: install sandbox
 	$(DVC) repro stats@p1
 	$(DVC) repro --single-item report
 	$(PY) -m stages.report p1
+
+all: install sandbox
+	$(PY) -m stages.report --timed
 
 lint: install
 	$(BIN)/ruff check

@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
         if asked.all:
             print(verdict_table(merge()))
         elif asked.experiments:
-            names = [asked.experiment] if asked.experiment else list(all_verdicts())
+            judged = [name for name, rows in all_verdicts().items() if rows]
+            names = [asked.experiment] if asked.experiment else judged
             date = asked.date or datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
             added = add_rows([read_measured(name) for name in names], date)
             print(f"{FILE}: {added} rows added, {len(names) - added} told already")

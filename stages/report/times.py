@@ -38,15 +38,18 @@ def times_table(path: Path = FILE) -> str:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """``evaluate@p1`` -> (evaluate, p1)."""
+    """``evaluate@p1`` -> (evaluate, p1); the cells of a matrix (``stats@p3--tiny``) are its own."""
     stage, _, experiment = name.partition("@")
-    return stage, experiment or SHARED
+    return stage, experiment.partition("--")[0] or SHARED
 
 
 def _row(experiment: str, stages: list[str], measured: dict[str, Any]) -> list[Any]:
-    suffix = "" if experiment == SHARED else f"@{experiment}"
-    found = [measured.get(f"{stage}{suffix}", {}).get("seconds") for stage in stages]
-    return [experiment, *found, sum(seconds for seconds in found if seconds is not None)]
+    found: dict[str, float] = {}
+    for name, row in measured.items():
+        stage, owner = _parts(name)
+        if owner == experiment:
+            found[stage] = found.get(stage, 0.0) + row["seconds"]
+    return [experiment, *(found.get(stage) for stage in stages), sum(found.values())]
 
 
 def short_names(stages: list[str]) -> list[str]:

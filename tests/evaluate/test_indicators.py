@@ -74,7 +74,8 @@ def test_the_logits_are_of_the_agents_turns(model, tokenizer):
 
 def test_what_was_learned_surprises_less_than_what_was_not(model, tokenizer):
     state = trained(model, tokenizer)
-    known, unknown = make_examples(8)[3], make_examples(40)[-1]
+    known = make_examples(8)[3]
+    unknown = dataclasses.replace(known, completion="bash python return")
     with attached(model, LORA, state) as wrapped:
         wrapped.eval()
         learned = indicators_of(wrapped, tokenizer, session(known))

@@ -62,7 +62,7 @@ def test_an_arm_is_played_in_its_worlds_only():
         ({"a": ArmParams(adapter="format_A")}, "trains 'format_A'"),
         (
             {"a": ArmParams(adapter="b"), "b": ArmParams(adapter="skill")},
-            "'b' has no adapter of its own but 'skill'",
+            "'b' has no adapter that is trained from the base",
         ),
     ],
 )

@@ -41,7 +41,8 @@ streams.run_jobs = lambda jobs, *_: [job() for job in jobs]
 lab = stream_lab({arm: (chosen.strategy, {**chosen.settings, "size": 3})})
 examples = write_inputs(lab, Path())
 streams.train_streams(lab, small_base()).sweep()
-states = [load_state(path) for path in sorted(Path("models/adapters/p1/streams").glob("*/*/*/c????"))]
+root = Path("models/adapters/p1/streams")
+states = [load_state(path) for path in sorted(root.glob("*/*/*/c????"))]
 print(json.dumps({
     "strategy": type(strategy_of(lab, arm)).__name__,
     "kept": [len(state.examples) for state in states],

@@ -102,3 +102,9 @@ def test_the_command_adds_all_or_one(log: Path, capsys: pytest.CaptureFixture[st
     main(["--experiments", "--date", "2026-11-22"])
     assert len(rows(log)) == 2
     assert "1 rows added, 1 told already" in capsys.readouterr().out
+
+
+def test_a_cell_of_a_matrix_has_no_verdict_and_no_row(log: Path) -> None:
+    write_result(log.parent, "p3--tiny", verdicts={})
+    main(["--experiments", "--date", "2026-11-22"])
+    assert len(rows(log)) == 1

@@ -41,12 +41,13 @@ def test_a_stage_lasts_from_its_start_to_its_lock_file() -> None:
 
 def test_the_table_sums_by_experiment_and_by_stage(tmp_path: Path) -> None:
     path = tmp_path / "stages.json"
-    seconds = {"pretrain_base": 600.0, "evaluate@p1": 30.0, "stats@p1": 10.0, "stats@e04": 5.4}
+    seconds = {"pretrain_base": 600.0, "evaluate@p1": 30.0, "stats@p1": 10.0}
+    seconds |= {"stats@p3--tiny": 5.0, "stats@p3--tiny_narrow": 0.4}  # two cells of one matrix
     ended = "2026-11-21 16:00 UTC"
     write_json(path, {name: {"seconds": s, "ended": ended} for name, s in seconds.items()})
     lines = {line.split()[0]: line.split() for line in times_table(path).splitlines() if line}
     assert lines["p1"] == ["p1", "30", "–", "10", "40"]
-    assert lines["e04"] == ["e04", "–", "–", "5", "5"]
+    assert lines["p3"] == ["p3", "–", "–", "5", "5"]
     assert lines["(shared)"][-1] == "600"
     assert lines["total"] == ["total", "30", "600", "15", "645"]
     assert "10.8 minutes" in times_table(path)

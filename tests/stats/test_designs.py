@@ -44,11 +44,12 @@ def test_every_switch_is_attributed_without_and_with_the_adapter():
 
 
 def test_layers_are_compared_metric_by_metric():
+    noted, bare = [100, 90, 110], [50, 45, 55]
     made = results(
-        rows("base", "1000", steps=6, ok_steps=4, context_tokens=50),
-        rows("knowledge", "1100", steps=5, context_tokens=100),
-        rows("skill", "1100", context_tokens=50),
-        rows("both", "1110", context_tokens=100),
+        rows("base", "1000" * 10, steps=[6, 5, 7], ok_steps=[4, 3, 5], context_tokens=bare),
+        rows("knowledge", "1100" * 10, steps=[5, 6, 4], context_tokens=noted),
+        rows("skill", "1100" * 10, context_tokens=bare),
+        rows("both", "1110" * 10, context_tokens=noted),
         criteria={"better": RELATIVE},
     )
     table = details(made)["layers"]

@@ -8,7 +8,8 @@ with these models and splits.
 crossed with (model, split, seed).
 ``share_below_zero.C``: share of cells whose forward transfer is below zero, by repository.
 ``partial_eta_squared.{model,repository,interaction}``: of the two-way ANOVA of the skill adapter's
-forward transfer; its noncentral interval lies above 0 just where F is significant at α/2.
+forward transfer; its noncentral interval lies above 0 just where F is significant at α/2. Undefined
+where splits test on the same tasks: base's luck on them would then count as an interaction.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from stages.stats.verdict import Estimand, minimum_of
 
 SKILL = "skill"
 EFFECTS = {"model": FACTORS[0], "repository": FACTORS[1], "interaction": FACTORS[2]}
+MOST_SHARED = 0.05
+"""Share of test episodes of tasks that two splits test on, up to which splits are replicates."""
 Keep = Callable[[Cell], bool]
 Table = list[tuple[str, str, float]]
 
@@ -50,7 +53,7 @@ def matrix_estimand(matrix: Matrix, name: str) -> Estimand:
         case ["share_below_zero", condition]:
             return share_below_zero(matrix, condition)
         case ["partial_eta_squared", effect] if effect in EFFECTS:
-            return partial(_eta, anova_table(matrix), EFFECTS[effect])
+            return partial(_eta, matrix, anova_table(matrix), EFFECTS[effect])
     raise ParamsError(
         f"criteria: {name!r} is no estimand of a matrix. There are forward_transfer.C, "
         "forward_transfer.C.min_model, forward_transfer.C.min_repository, share_below_zero.C and "
@@ -126,7 +129,13 @@ def shared_tests(matrix: Matrix) -> float:
     return float(met[met > 1].sum() / met.sum())
 
 
-def _eta(table: Table, effect: str, alpha: float) -> Estimate | Undefined:
+def _eta(matrix: Matrix, table: Table, effect: str, alpha: float) -> Estimate | Undefined:
+    shared = shared_tests(matrix)
+    if shared > MOST_SHARED:
+        return Undefined(
+            f"splits share {shared:.0%} of their test episodes' tasks and base's answers to them, "
+            "so they are no replicates and F is too large"
+        )
     found = anova(table, alpha)
     if isinstance(found, Undefined):
         return found

@@ -138,12 +138,18 @@ def variance(matrix: Matrix) -> Table:
         return {"undefined": str(found)}
     shared = shared_tests(matrix)
     notes = [*found.notes]
+    if len(matrix.lab.experiment.splits) > 1:
+        notes.append(
+            "Both splits' adapters of a repository are trained on sessions that partly are the "
+            "same: what they share counts as the cell's, not as error."
+        )
     if shared > 0:
         notes.append(
             f"{shared:.0%} of the test episodes are of tasks that both splits test on: replicates "
             "share tasks, so the residual is too small and F too large."
         )
-    table = dataclasses.asdict(found)
+    table = _fields(found)
+    table["effects"] = {name: _fields(effect) for name, effect in found.effects.items()}
     table["checks"] = [
         {"name": check.name, "p": check.p, "doubtful": check.doubtful} for check in found.checks
     ]
@@ -179,7 +185,7 @@ def _odds(found: tuple[Cell, ...], alpha: float) -> Table:
         [cell.world for cell, _ in pairs],
         alpha,
     )
-    return summary.rounded({"episodes": len(pairs), **dataclasses.asdict(effect)})
+    return summary.rounded({"episodes": len(pairs), **_fields(effect)})
 
 
 def agreement(matrix: Matrix) -> Any:
@@ -194,4 +200,10 @@ def agreement(matrix: Matrix) -> Any:
     ]
     if not models:
         return "undefined: no cell was run"
-    return summary.rounded(rank_agreement(values, models))
+    found = rank_agreement(values, models)
+    return summary.rounded(found if isinstance(found, Undefined) else _fields(found))
+
+
+def _fields(block: Any) -> Table:
+    """A dataclass's fields one level down: asdict would take an Undefined apart."""
+    return {field.name: getattr(block, field.name) for field in dataclasses.fields(block)}

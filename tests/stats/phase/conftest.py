@@ -29,8 +29,11 @@ def matrix_lab(name: str = "p3") -> Lab:
     return Lab(name, params, experiment, params.models["tiny"], Microrepo(12, 7))
 
 
-def made_up(lab: Lab, model: str, rate: Rate) -> Results:
-    """What read_results would give for one model's cells; base has one run for both splits."""
+def made_up(lab: Lab, model: str, rate: Rate, shared: bool = False) -> Results:
+    """What read_results would give for one model's cells; base has one run for both splits.
+
+    ``shared``: both splits test on the same tasks.
+    """
     experiment = lab.experiment
     rows = []
     for world in experiment.worlds:
@@ -38,15 +41,16 @@ def made_up(lab: Lab, model: str, rate: Rate) -> Results:
             for condition in experiment.evaluate.conditions:
                 file = world if condition == "base" else f"{world}/{split}"
                 for n in range(TASKS):
-                    drawn = random.Random(f"{model} {file} {condition} {n}").random()
+                    task = f"{world}_{n}" if shared else f"{world}_{split}_{n}"
+                    drawn = random.Random(f"{model} {file} {condition} {task}").random()
                     good = drawn < rate(model, world, split, condition)
                     outcome = Outcome.RESOLVED if good else Outcome.UNRESOLVED
-                    rows.append(_row(model, world, split, condition, n, outcome, file))
+                    rows.append(_row(model, world, split, condition, task, outcome, file))
     return Results(lab, tuple(rows), {}, [], {}, {}, {})
 
 
 def _row(
-    model: str, world: str, split: str, condition: str, n: int, outcome: Outcome, file: str
+    model: str, world: str, split: str, condition: str, task: str, outcome: Outcome, file: str
 ) -> Row:
     return Row(
         world=world,
@@ -55,7 +59,7 @@ def _row(
         condition=condition,
         seed=0,
         attempt=0,
-        instance_id=f"{world}_{n}",
+        instance_id=task,
         outcome=outcome,
         pathology="none",
         difficulty="easy",
@@ -78,10 +82,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tables, "logistic", lambda matrix: {})
     monkeypatch.setattr(summary, "comparisons", lambda results: {})
 
-    def run(rate: Rate, *names: str, hash_: str = "ab" * 32, failed: str = "") -> Path:
+    def run(
+        rate: Rate,
+        *names: str,
+        hash_: str = "ab" * 32,
+        failed: str = "",
+        shared: bool = False,
+    ) -> Path:
         def read(lab: Lab) -> Results:
             model = lab.name.split("--")[1]
-            return made_up(lab, model, rate)
+            return made_up(lab, model, rate, shared)
 
         monkeypatch.setattr(phase_matrix, "read_results", read)
         for name in names:
