@@ -17,7 +17,7 @@ COLOURS = {"supported": "32", "refuted": "31", "inconclusive": "33", "EXPLORATOR
 
 
 def screen(measured: Measured, colour: bool = False) -> str:
-    """At most ``MAX_LINES`` lines of at most ``WIDTH`` columns (a long name in a table aside).
+    """``MAX_LINES`` lines of ``WIDTH`` columns, where the tables of results leave room for that.
 
     ``colour`` marks verdicts with ANSI codes; without it the text is plain.
     """
@@ -32,7 +32,7 @@ def screen(measured: Measured, colour: bool = False) -> str:
     room -= len(why)
     if len(found) > room:
         cut = f"  … the rest stands in metrics/audit/{measured.experiment}.json"
-        found = [*found[: room - 1], cut]
+        found = [*found[: max(0, room - 1)], cut]
     return "\n".join([*body, *why, "", *found])
 
 

@@ -10,7 +10,14 @@ from stages.report.__main__ import main
 from stages.report.html import page
 from stages.report.read import read_measured
 from stages.report.terminal import MAX_LINES, screen
-from tests.report.conftest import details, diagnosis, verdict, write_result
+from tests.report.conftest import (
+    check,
+    condition,
+    details,
+    diagnosis,
+    verdict,
+    write_result,
+)
 
 
 @pytest.fixture
@@ -57,3 +64,17 @@ def test_the_page_shows_it_escaped(refuted: Path) -> None:
     assert "no guard &lt;b&gt;" in text and "no guard <b>" not in text
     write_result(refuted)
     assert "Diagnosis" not in page(read_measured("p1"))
+
+
+def test_results_of_many_arms_leave_a_line_each_for_diagnosis_and_audit(refuted: Path) -> None:
+    arms = {f"arm{i}": condition(0.4) for i in range(40)}
+    rows = {f"gain{i}": verdict("refuted") for i in range(20)}
+    write_result(
+        refuted,
+        conditions=arms,
+        verdicts=rows,
+        details={**details(), "diagnosis": diagnosis()},
+        audit={str(i): check(f"check {i}", "fail", remedy="Do this.") for i in range(30)},
+    )
+    lines = screen(read_measured("p1")).splitlines()
+    assert "--diagnosis" in lines[-3] and "metrics/audit/p1.json" in lines[-1]

@@ -17,6 +17,7 @@ from stages.stats.diagnosis.case import (
     first_problems,
     first_remedy,
 )
+from stages.stats.diagnosis.stream import stream_arms, stream_gains, stream_losses
 from stages.stats.diagnosis.training import DATA_CHECKS, FORMAT_CHECKS, LIVE_CHECKS
 from stages.stats.estimands import capability_drop, forgetting, origins, retention_at
 from stages.stats.intervals import Estimate
@@ -46,7 +47,7 @@ def overfit(case: Case) -> Node:
     worse = _held_out(case, evidence)
     source = f"models/adapters/{case.experiment}/**/losses.json"
     measured = bool(worse is not None)
-    for arm in case.arms:
+    for arm in (*case.arms, *stream_arms(case)):
         difference = gain_gap(case, arm, alpha)
         if difference is not None:
             measured = True
@@ -57,7 +58,7 @@ def overfit(case: Case) -> Node:
             if difference.lo > 0:
                 worse = True
     if not measured:
-        reason = "only the adapter `skill` plays its training tasks, and no held-out loss was kept"
+        reason = "no arm of it played its training tasks, and no held-out loss was kept"
         return Node(OVERFIT, NOT_MEASURED, {**evidence, "reason": reason}, source)
     if worse:
         remedy = (
@@ -88,17 +89,24 @@ def gain_gap(case: Case, arm: str, alpha: float) -> Estimate | None:
     The halves share no task, so the two intervals are combined by the method of variance estimates
     recovery. Reference: Zou & Donner (2008), Statistics in Medicine 27, equation 7.
     """
+    if arm in stream_arms(case):
+        gains = stream_gains(case, arm)
+        return None if gains is None else _less(*gains)
     if not case.results.select(arm, TRAIN) or not case.results.select(arm, TEST):
         return None
     trained, test = (
         clustered_difference(case.results.differences("base", arm, half), alpha)
         for half in (TRAIN, TEST)
     )
+    return _less(trained, test)
+
+
+def _less(trained: Estimate, test: Estimate) -> Estimate:
     value = trained.value - test.value
     below = math.hypot(trained.value - trained.lo, test.hi - test.value)
     above = math.hypot(trained.hi - trained.value, test.value - test.lo)
     n = min(trained.n, test.n)
-    return Estimate(value, value - below, value + above, n, "task", alpha)
+    return Estimate(value, value - below, value + above, n, "task", trained.alpha)
 
 
 def what_was_forgotten(case: Case) -> Node:
@@ -107,16 +115,17 @@ def what_was_forgotten(case: Case) -> Node:
     source = f"data/evaluations/{case.experiment}, {case.audit_file}"
     failed = case.failed(FORGETTING_CHECKS)
     evidence: dict[str, Any] = dict(first_problems(failed))
-    problems = []
+    problems: list[str] = []
     if "skill" in case.arms:
         problems = _skill_lost(case, alpha, evidence)
+    problems += stream_losses(case, evidence, RETAINED, MARGIN)
     if failed:
         return Node(FORGETTING, SUSPECT, evidence, source, first_remedy(failed))
     if problems:
         remedy = f"{'; '.join(problems)}: mix rehearsal in, lower the rate, or fewer epochs."
         return Node(FORGETTING, SUSPECT, evidence, source, remedy)
     if not evidence:
-        reason = "training tasks, guard and retention are measured for the adapter `skill` only"
+        reason = "its arms have neither training tasks, guard nor retention of their own"
         if "skill" in case.arms or not results.rows:
             reason = "neither training tasks, guard nor retention were measured"
         return Node(FORGETTING, NOT_MEASURED, {"reason": reason}, source)
