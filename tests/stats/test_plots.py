@@ -45,6 +45,7 @@ def row(condition: str, i: int, resolved: bool, steps: int) -> Row:
 def small(retention: list[dict[str, Any]] | None = None) -> Results:
     evaluate = SimpleNamespace(conditions=("base", "skill"))
     lab = SimpleNamespace(
+        worlds=("oak",),
         experiment=SimpleNamespace(
             alpha=0.05, evaluate=evaluate, splits=("A",), arms=None, stream=None
         ),

@@ -6,7 +6,8 @@ with these models and splits.
 ``forward_transfer.C.min_model``: the smallest of the models' means, each by repository.
 ``forward_transfer.C.min_repository``: the smallest of the repositories' means, each by task,
 crossed with (model, split, seed).
-``share_below_zero.C``: share of cells whose forward transfer is below zero, by repository.
+``share_below_zero.C``: share of cells whose forward transfer is below zero, by repository; one at
+zero counts half, so that without any effect the share is one half.
 ``partial_eta_squared.{model,repository,interaction}``: of the two-way ANOVA of the skill adapter's
 forward transfer; its noncentral interval lies above 0 just where F is significant at α/2. Undefined
 where splits test on the same tasks: base's luck on them would then count as an interaction.
@@ -84,7 +85,7 @@ def mean_transfer(matrix: Matrix, condition: str, keep: Keep = lambda cell: True
 
 
 def share_below_zero(matrix: Matrix, condition: str) -> Estimand:
-    """Share of cells below zero, by repository."""
+    """Share of cells below zero, by repository; a cell at zero counts half."""
     shares = _by_repository(matrix, lambda cell: True, lambda c: _below(transfer(c, condition)))
     if not shares.size:
         return lambda alpha: Undefined(f"no cell with {condition} was run")
@@ -143,7 +144,7 @@ def _eta(matrix: Matrix, table: Table, effect: str, alpha: float) -> Estimate | 
 
 
 def _below(value: float) -> float:
-    return float("nan") if np.isnan(value) else float(value < 0)
+    return float("nan") if np.isnan(value) else (float(value < 0) + float(value <= 0)) / 2
 
 
 def _by_repository(matrix: Matrix, keep: Keep, value: Callable[[Cell], float]) -> np.ndarray:

@@ -145,7 +145,7 @@ def test_estimands_by_hand(place) -> None:
     assert values["forward_transfer.skill"].value == 1 / 8
     assert values["forward_transfer.skill"].lo < 0  # one of eight repositories decides nothing
     assert isinstance(values["share_below_zero.skill"], Estimate)
-    assert values["share_below_zero.skill"].value == 0.0
+    assert values["share_below_zero.skill"].value == 7 / 8 / 2  # seven at zero, each half
     least = matrix_estimand(matrix, "forward_transfer.skill.min_repository")(0.05)
     assert isinstance(least, Estimate) and least.value == 0.0
     model = matrix_estimand(matrix, "partial_eta_squared.model")(0.05)
