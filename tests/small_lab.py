@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from stages.agent.sandbox import Sandbox, SandboxConfig, SandboxUnavailable, open_sandbox
 from stages.lab.context import Lab
-from stages.params import MicrorepoParams, load_params
+from stages.params import MicrorepoParams, Params, load_params
 from stages.suites.microrepo.issues import draft_issue
 from stages.suites.microrepo.suite import Microrepo
 from stages.suites.microrepo.world import (
@@ -27,9 +28,15 @@ from stages.suites.microrepo.world import (
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@functools.cache
+def all_params() -> Params:
+    """params.yaml, read once: it takes most of a second."""
+    return load_params(ROOT / "params.yaml")
+
+
 def small_lab(tasks: int = 12, name: str = "p1", **experiment: Any) -> Lab:
     """Experiment ``name`` of params.yaml with few tasks a world and some values changed."""
-    params = load_params(ROOT / "params.yaml")
+    params = all_params()
     suite = params.suites["microrepo"]
     assert isinstance(suite, MicrorepoParams)
     suite = dataclasses.replace(suite, tasks_per_world=tasks)
