@@ -15,6 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+OF_LEVELS = "task (levels)"
+"""Unit of an estimate that is one of the levels that were run, such as a number of examples: where
+all resamples choose the same one its interval has no width."""
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stages.stats.clusters import clustered_difference
-from stages.stats.intervals import Estimate, Undefined, z_quantile
+from stages.stats.intervals import OF_LEVELS, Estimate, Undefined, z_quantile
 
 Floats = NDArray[np.float64]
 
@@ -175,4 +175,4 @@ def _threshold(value: float, drawn: Floats, tasks: int, alpha: float) -> Estimat
         return Undefined("no size that was run has an interval above 0 (there to the largest)")
     lo = float(np.quantile(drawn, alpha / 2, method="lower"))
     hi = float(np.quantile(drawn, 1 - alpha / 2, method="higher"))
-    return Estimate(value, min(lo, value), max(hi, value), tasks, "task", alpha)
+    return Estimate(value, min(lo, value), max(hi, value), tasks, OF_LEVELS, alpha)

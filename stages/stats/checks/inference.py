@@ -12,7 +12,7 @@ from stages.stats.clusters import clustered_difference
 from stages.stats.estimands import capability_drop
 from stages.stats.families.costs import COUNT
 from stages.stats.families.guard import guard_drop
-from stages.stats.intervals import Estimate, Undefined
+from stages.stats.intervals import OF_LEVELS, Estimate, Undefined
 from stages.stats.power import detectable_effect
 from stages.stats.results import TEST
 from stages.stats.summary import CAPABILITY_MARGIN
@@ -31,8 +31,8 @@ def with_interval(record: Record) -> Finding:
             undefined += 1  # no claim, so nothing to guard; the verdict is inconclusive
         elif not (math.isfinite(estimate.lo) and math.isfinite(estimate.hi)):
             problems.append(f"{name}: the interval has no end")
-        elif estimate.unit == COUNT:
-            pass  # counted, not sampled: costs have no sampling error
+        elif estimate.unit in (COUNT, OF_LEVELS):
+            pass  # counted, not sampled; or a choice among levels, on which all resamples agree
         elif estimate.lo == estimate.hi:
             problems.append(f"{name}: the interval has no width at n = {estimate.n}")
         else:

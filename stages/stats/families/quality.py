@@ -21,7 +21,7 @@ import numpy as np
 
 from stages.stats.clusters import Cells, clustered_difference, clustered_proportion, tabulate_cells
 from stages.stats.families.levels import arms_by_number, as_cube, measured
-from stages.stats.intervals import Estimate, Undefined
+from stages.stats.intervals import OF_LEVELS, Estimate, Undefined
 from stages.stats.quality import Measured, noisy, own_kept, places, retained, trainings
 from stages.stats.results import Results
 from stages.stats.verdict import Estimand
@@ -125,7 +125,7 @@ def _cost_optimal(results: Results, prefix: str) -> Estimand:
         value = _cheapest(numbers, cube)
         ends = np.quantile(draws, [alpha / 2, 1 - alpha / 2], method="inverted_cdf")
         lo, hi = min(float(ends[0]), value), max(float(ends[1]), value)
-        return Estimate(value, lo, hi, tasks, "task", alpha)
+        return Estimate(value, lo, hi, tasks, OF_LEVELS, alpha)
 
     return estimate
 
