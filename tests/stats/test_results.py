@@ -277,7 +277,7 @@ def test_every_condition_covers_the_tasks_that_all_were_evaluated_on(written):
 
 
 def test_arms_are_read_as_conditions_of_their_name_and_streams_are_not(written):
-    arms = {"noted": ArmParams(notes=True), "far": ArmParams(worlds=("grey_tower",))}
+    arms = {"noted": ArmParams(notes=True)}
     lab = dataclasses.replace(
         written, experiment=dataclasses.replace(written.experiment, arms=arms)
     )

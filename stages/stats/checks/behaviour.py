@@ -26,8 +26,9 @@ LENGTH_RATIO = 2.0
 GUARD_ARMS = (BASE, "skill")
 
 Edit = Callable[[Action, Path, ToolOptions], Observation]
+AROUND = "a fence around what is written"
 PROBES = {
-    "a fence around what is written": ("a = 1\n", "a = 1", "```python\na = 2\n```", "a = 2\n"),
+    AROUND: ("a = 1\n", "a = 1", "```python\na = 2\n```", "a = 2\n"),
     "a fence inside what is written": (
         'd = """\nx\n"""\n',
         "x",
@@ -47,8 +48,14 @@ PROBES = {
 
 
 def tools_keep_text(record: Record, edit: Edit = edit_file) -> Finding:
-    """Check 26: the edit tool writes what it was given; broken files are told and counted."""
-    problems = [f"the edit tool corrupts {name}" for name in _corrupted(record, edit)]
+    """Check 26: the edit tool writes what it was given; broken files are told and counted.
+
+    Where an arm registers fence stripping as what it changes (x4), the experiment's own agent may
+    leave a fence standing: that is the variable, and the patches with fences are still counted.
+    """
+    varied = _strips_by_arm(record)
+    corrupted = [name for name in _corrupted(record, edit) if not (varied and name == AROUND)]
+    problems = [f"the edit tool corrupts {name}" for name in corrupted]
     edits = unparsed = fences = 0
     for episode in record.episodes:
         edits += episode.tools.count("edit")
@@ -56,13 +63,18 @@ def tools_keep_text(record: Record, edit: Edit = edit_file) -> Finding:
         fences += episode.fences
         if episode.unparsed_recorded != episode.unparsed_told:
             problems.append(f"{episode.path}: {episode.instance_id} miscounts unparsed writes")
-        if episode.fences:
+        if episode.fences and not varied:
             problems.append(f"{episode.path}: {episode.instance_id} has a code fence in its patch")
     return judged(
         {"probes": len(PROBES), "edits": edits, "unparsed_writes": unparsed, "fences": fences},
         problems,
         "Correct the tool (stages/agent/edits.py) or switch strip_fences on; play again.",
     )
+
+
+def _strips_by_arm(record: Record) -> bool:
+    arms = (record.lab.experiment.arms or {}).values()
+    return any(arm.agent is not None and arm.agent.strip_fences is not None for arm in arms)
 
 
 def _corrupted(record: Record, edit: Edit) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from stages.agent.actions import Action
 from stages.agent.tools import Observation, ToolOptions
+from stages.params import AgentChanges, ArmParams
 from stages.stats.checks import behaviour
 from tests.stats.checks.run_files import SEEDS, TESTED, change_rows, read_record
 
+STRIPS = ArmParams(agent=AgentChanges(strip_fences=True))
 SKILL_RUNS = [TESTED / f"skill-s{seed}.jsonl" for seed in SEEDS]
 
 
@@ -36,6 +39,15 @@ def test_26_a_tool_that_writes_fences_or_loses_indentation_is_caught(run: Path) 
 def test_26_fences_in_patches_are_caught(run: Path) -> None:
     change_skill(lambda row: row["info"].update(submission="+++ b/a.py\n+```python\n+a = 1\n"))
     assert behaviour.tools_keep_text(read_record()).evidence["fences"] == 24
+
+
+def test_26_a_fence_left_standing_is_no_fault_where_an_arm_registers_stripping(run: Path) -> None:
+    record = read_record()
+    bare = dataclasses.replace(record.lab.agent_params, strip_fences=False)
+    for arms, status in ((None, "fail"), ({"fences": STRIPS}, "pass")):
+        experiment = dataclasses.replace(record.lab.experiment, agent=bare, arms=arms)
+        record.lab = dataclasses.replace(record.lab, experiment=experiment)
+        assert behaviour.tools_keep_text(record).status == status
 
 
 def test_26_broken_files_that_are_not_counted_are_caught(run: Path) -> None:

@@ -129,4 +129,5 @@ def test_24_a_condition_declared_twice_is_caught(run: Path) -> None:
     doubled = dataclasses.replace(evaluate, conditions=(*evaluate.conditions, "aa"))
     record = read_record()
     record.lab = make_lab(evaluate=doubled)
+    record.results = dataclasses.replace(record.results, lab=record.lab)
     assert runs.all_reported(record).status == "fail"
