@@ -10,7 +10,9 @@ from stages.report.read import place
 
 EACH = 2
 """Episodes shown of those resolved, and of those not."""
-EXTRAS = ("trained-", "guard-", "retention-")
+EXTRAS = ("trained-", "guard-", "retention", "indicators-")
+STREAM = "tasks-"
+"""Begins the name of a file of a stream's episodes: one per checkpoint, in the arm's folder."""
 
 
 def sessions(experiment: str, data: Path = Path("data")) -> dict[str, list[Trajectory]]:
@@ -19,16 +21,26 @@ def sessions(experiment: str, data: Path = Path("data")) -> dict[str, list[Traje
     Of base only tasks that another condition was given too, so that they can be compared. Empty
     where the episodes aren't on this machine (they aren't kept in Git).
     """
-    files: dict[str, Path] = {}
-    for path in sorted((data / "evaluations" / experiment).rglob("*.jsonl")):
-        if not path.name.startswith(EXTRAS):
-            files.setdefault(path.stem.rpartition("-s")[0], path)
+    files = shown_files(data / "evaluations" / experiment)
     read = {name: read_jsonl(path, Trajectory) for name, path in files.items()}
     tasks = {t.info["instance_id"] for episodes in read.values() for t in episodes}
     for path in sorted((data / "baseline" / experiment).glob("*.jsonl"))[:1]:
         base = read_jsonl(path, Trajectory)
         read["base"] = [t for t in base if t.info["instance_id"] in tasks or not tasks]
     return {name: handful(read[name]) for name in sorted(read, key=place)}
+
+
+def shown_files(folder: Path) -> dict[str, Path]:
+    """condition or arm -> its first file by name; of a stream's first run the last checkpoint."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.jsonl")):
+        if path.name.startswith(STREAM):
+            name = path.parent.name.rpartition("-s")[0]
+            if name not in files or files[name].parent == path.parent:
+                files[name] = path
+        elif not path.name.startswith(EXTRAS):
+            files.setdefault(path.stem.rpartition("-s")[0], path)
+    return files
 
 
 def handful(episodes: Iterable[Trajectory]) -> list[Trajectory]:

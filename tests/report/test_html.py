@@ -10,7 +10,7 @@ from stages.report import svg
 from stages.report.__main__ import main
 from stages.report.html import page
 from stages.report.read import read_measured
-from stages.report.sessions import EACH, sessions
+from stages.report.sessions import EACH, sessions, shown_files
 
 
 class Balance(HTMLParser):
@@ -79,3 +79,20 @@ def test_curves_have_a_legend() -> None:
     assert len(list(drawn.iter("polyline"))) == 2
     assert {"x", "y"} <= {t.text for t in drawn.iter("text")}
     assert svg.lines([], "loss") == ""
+
+
+def test_a_stream_shows_its_first_run_s_last_checkpoint_and_no_measures(tmp_path):
+    folder = tmp_path / "streams/oak_harbor/A"
+    for name in ("naive-s0/tasks-c0002", "naive-s0/tasks-c0010", "naive-s1/tasks-c0002"):
+        write(folder / f"{name}.jsonl")
+    write(folder / "naive-s0/retention.jsonl")
+    write(tmp_path / "arms/oak_harbor/A/indicators-stale-s0.jsonl")
+    write(tmp_path / "oak_harbor/A/skill-s0.jsonl")
+    shown = {name: path.name for name, path in shown_files(tmp_path).items()}
+    assert shown == {"naive": "tasks-c0010.jsonl", "skill": "skill-s0.jsonl"}
+    assert "naive-s0" in shown_files(tmp_path)["naive"].parts
+
+
+def write(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")

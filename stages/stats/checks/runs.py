@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stages.lab.arm_adapters import ARMS, INDICATORS, arms_in
 from stages.params import values_of
-from stages.records import Outcome, canonical_json
+from stages.records import Outcome, canonical_json, read_json
 from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.checks.compare import interval
 from stages.stats.checks.episodes import Episode
@@ -70,7 +70,7 @@ def own_runs(record: Record) -> Finding:
     for path, episodes in files.items():
         # A switch that never comes into play leaves every episode as it is without it.
         content = (_switches(record, episodes[0]), *sorted(e.digest for e in episodes))
-        if content in seen:
+        if content in seen and not _trained_alike(Path(path), Path(seen[content])):
             problems.append(f"{path} holds the run of {seen[content]}")
         seen[content] = path
     rows: dict[str, set[tuple[str, str, int, str]]] = defaultdict(set)
@@ -89,6 +89,24 @@ def own_runs(record: Record) -> Finding:
         problems,
         "Play the second condition itself; delete the copied file and run `dvc repro evaluate`.",
     )
+
+
+def _trained_alike(path: Path, other: Path) -> bool:
+    """Whether two arms of a stream were each trained, by their own certificates, to equal weights.
+
+    Then equal episodes are what must come out, as where a penalty of strength 0 is no penalty.
+    """
+    own, others = _certified(path), _certified(other)
+    return path.parent != other.parent and bool(own) and own == others
+
+
+def _certified(path: Path) -> list[str]:
+    """Adapters that a stream's arm served at the checkpoint of a file of episodes."""
+    parts = ["models", "adapters", *path.parent.parts[2:], path.stem.removeprefix("tasks-")]
+    certificate = Path(*parts) / "certificate.json"
+    if not path.name.startswith("tasks-") or not certificate.exists():
+        return []
+    return [proof["adapter_sha256"] for proof in read_json(certificate)]
 
 
 def _switches(record: Record, episode: Episode) -> str:

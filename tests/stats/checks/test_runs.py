@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.params import AgentChanges, ArmParams
+from stages.records import write_json
 from stages.stats.checks import runs
 from tests.stats.checks.run_files import (
     SEEDS,
@@ -131,3 +132,25 @@ def test_24_a_condition_declared_twice_is_caught(run: Path) -> None:
     record.lab = make_lab(evaluate=doubled)
     record.results = dataclasses.replace(record.results, lab=record.lab)
     assert runs.all_reported(record).status == "fail"
+
+
+def test_4_arms_trained_to_equal_weights_may_play_alike_and_a_copied_file_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    naive, copied = (
+        Path(f"data/evaluations/e04/streams/oak/A/{arm}-s0/tasks-c0005.jsonl")
+        for arm in ("naive", "lambda_0")
+    )
+
+    def certify(path: Path, digest: str) -> None:
+        folder = Path("models/adapters", *path.parent.parts[2:], "c0005")
+        write_json(folder / "certificate.json", [{"adapter_sha256": digest}])
+
+    certify(naive, "a")
+    assert not runs._trained_alike(copied, naive)  # nothing says that it was trained at all
+    certify(copied, "b")
+    assert not runs._trained_alike(copied, naive)
+    certify(copied, "a")
+    assert runs._trained_alike(copied, naive)
+    assert not runs._trained_alike(naive, naive)
