@@ -93,7 +93,7 @@ def verdicts(measured: Measured) -> str:
 def _units(measured: Measured) -> str:
     """``117 tasks``, or each number where criteria count different units."""
     rows = measured.verdicts.values()
-    found = dict.fromkeys(f"{row['n']} {row['unit']}s" for row in rows if row.get("n"))
+    found = dict.fromkeys(f"{row['n']} {_plural(row['unit'])}" for row in rows if row.get("n"))
     return ", ".join(found) or "–"
 
 
@@ -120,3 +120,9 @@ def _unsound(measured: Measured, level: str) -> list[str]:
         if row["status"] in tables.SAID
         and (row["level"] == "stop" and row["status"] == "fail") == (level == "stop")
     ]
+
+
+def _plural(unit: str) -> str:
+    """``task`` -> ``tasks``, ``task (levels)`` -> ``tasks (levels)``."""
+    first, space, rest = unit.partition(" ")
+    return f"{first}s{space}{rest}"
