@@ -70,9 +70,13 @@ def test_the_interaction_may_be_as_large_as_two():
 MANY = "1110" * 10
 
 
-def layers(both: dict[str, list[int]]) -> Results:
+def layers(both: dict[str, Any]) -> Results:
     """Forty tasks × two seeds; notes alone take 8 steps, 2 of them in vain, and 200 tokens."""
-    alone = {"steps": [8, 7, 9], "ok_steps": [6, 5, 7], "context_tokens": [200, 190, 210]}
+    alone: dict[str, Any] = {
+        "steps": [8, 7, 9],
+        "ok_steps": [6, 5, 7],
+        "context_tokens": [200, 190, 210],
+    }
     return results(
         *(rows("knowledge", MANY, seed=seed, **alone) for seed in (0, 1)),
         *(rows("both", MANY, seed=seed, **both) for seed in (0, 1)),
@@ -100,7 +104,8 @@ def test_the_best_of_four_asks_more_of_its_lower_end_than_one_alone():
 
 
 def test_a_metric_that_is_zero_cannot_be_the_best_and_leaves_the_others():
-    few, many = {"steps": [3, 4, 3]}, {"steps": [8, 7, 9]}
+    few: dict[str, Any] = {"steps": [3, 4, 3]}
+    many: dict[str, Any] = {"steps": [8, 7, 9]}
     made = results(
         *(rows("a", MANY, seed=s, ok_steps=few["steps"], **few) for s in (0, 1)),
         *(
