@@ -63,7 +63,8 @@ def test_the_command_draws_and_compares(tmp_path: Path, capsys: pytest.CaptureFi
     examples, sheet = tmp_path / "T.jsonl", tmp_path / "sheet.csv"
     write_jsonl(examples, EXAMPLES)
     main(["draw", str(examples), "-o", str(sheet), "--count", "4"])
-    rows = list(csv.DictReader(sheet.open(newline="")))
+    with sheet.open(newline="") as file:
+        rows = list(csv.DictReader(file))
     for name, marks in (("one", "0101"), ("two", "0100")):
         with (tmp_path / f"{name}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0].keys())
