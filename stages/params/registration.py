@@ -80,7 +80,10 @@ def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
     weights = root / path / "model.safetensors"
     if not weights.exists():
         stage = "pretrain_base" if path == ORGANISM else f"pretrain_organism@{path.name}"
-        raise ParamsError(f"{weights}: no such file. Make it with `dvc repro {stage}`.")
+        raise ParamsError(
+            f"{weights}: no such file. Make it with `dvc repro {stage}`; for that an organism "
+            "needs its entry under `organisms` in params.yaml."
+        )
     return sha256_file(weights)
 
 

@@ -25,6 +25,7 @@ from stages.stats.clusters import clustered_difference, clustered_proportion, ta
 from stages.stats.continual import registered_origins
 from stages.stats.families.ablation import ABLATION
 from stages.stats.families.drift import drift_estimand
+from stages.stats.families.guard import share_passed
 from stages.stats.families.levels import level_estimand
 from stages.stats.families.quality import quality_estimand
 from stages.stats.families.staleness import STALENESS
@@ -119,20 +120,11 @@ def forgetting(results: Results, alpha: float) -> Estimate | Undefined:
     return clustered_difference(results.differences("skill", "base", TRAIN), alpha)
 
 
-def guard_cells(rows: list[dict[str, Any]]) -> dict[tuple[Any, Any], float]:
-    """(problem, run) -> share of samples passed."""
-    groups: dict[tuple[Any, Any], list[bool]] = {}
-    for row in rows:
-        run = (row["world"], row["split"], row["seed"])
-        groups.setdefault((row["problem_id"], run), []).append(row["passed"])
-    return {key: float(np.mean(passed)) for key, passed in groups.items()}
-
-
 def capability_drop(results: Results, alpha: float) -> Estimate | Undefined:
     """base - skill pass rate on the guard's problems, clustered by problem."""
     if "skill" not in results.guard or "base" not in results.guard:
         return Undefined("the guard was not run")
-    base, skill = guard_cells(results.guard["base"]), guard_cells(results.guard["skill"])
+    base, skill = share_passed(results.guard["base"]), share_passed(results.guard["skill"])
     cells = tabulate_cells((key[0], key[1], base[key] - skill[key]) for key in sorted(base))
     return clustered_difference(cells, alpha, unit="problem")
 

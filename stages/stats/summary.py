@@ -15,11 +15,11 @@ from stages.stats.estimands import (
     capability_drop,
     difference,
     forgetting,
-    guard_cells,
     origins,
     retention_at,
     step_difference,
 )
+from stages.stats.families.guard import share_passed
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.power import mcnemar_power, minimum_detectable_effect, non_inferiority_power
 from stages.stats.rates import non_inferiority, resolve_rate
@@ -170,7 +170,7 @@ def capability(results: Results) -> dict[str, Any]:
         for arm, rows in results.guard.items()
     }
     sizes = {arm: mean(r["tokens"] for r in rows) for arm, rows in results.guard.items()}
-    base = guard_cells(results.guard["base"])
+    base = share_passed(results.guard["base"])
     flip = max(float(np.mean([share * (1 - share) for share in base.values()])), 1e-3)
     return rounded(
         {
@@ -186,7 +186,7 @@ def capability(results: Results) -> dict[str, Any]:
 
 def _pass_at_1(rows: list[dict[str, Any]], alpha: float) -> Estimate:
     """Mean over problems of the share of samples passed, runs crossed."""
-    cells = tabulate_cells((*key, share) for key, share in guard_cells(rows).items())
+    cells = tabulate_cells((*key, share) for key, share in share_passed(rows).items())
     return clustered_proportion(cells, alpha, "problem")
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from stages.params import ArmParams, ParamsError
 from stages.records import Outcome, RecordError, Trajectory, write_json, write_jsonl
-from stages.stats.estimands import estimand, guard_cells, origins
+from stages.stats.estimands import estimand, origins
+from stages.stats.families.guard import share_passed
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.results import TEST, TRAIN, Results, Row, mean, read_results
 from stages.stats.summary import comparisons, conditions, power
@@ -157,7 +158,7 @@ def guard(passed: str, seed: int = 0) -> list[dict[str, object]]:
 
 def test_capability_drop_is_paired_by_problem():
     made = results(guard={"base": guard("111001"), "skill": guard("110000")})
-    assert guard_cells(made.guard["base"]) == {
+    assert share_passed(made.guard["base"]) == {
         (f"p{n}", ("oak", "A", 0)): share for n, share in enumerate((1.0, 0.5, 0.5))
     }
     assert value(made, "capability_drop.skill") == round(1 / 3, 10)
