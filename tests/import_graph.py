@@ -1,4 +1,4 @@
-"""Whether dvc.yaml declares just the files that a stage's code reaches by its imports."""
+"""Whether stages keep apart, and depend in dvc.yaml on their own code and what it reaches."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def rooms_of(graph: ImportGraph) -> set[str]:
 
 
 def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
-    """Per stage folder named in a ``cmd``, the deps under stages/, as (DVC stage → deps)."""
+    """Per stage folder named in a ``cmd``, the deps on code, as (DVC stage → deps)."""
     declared: dict[str, set[str]] = {}
     for name, entry in read_yaml(dvc_yaml)["stages"].items():
         entry = entry.get("do", entry)
         commands = entry["cmd"] if isinstance(entry["cmd"], list) else [entry["cmd"]]
         deps = {str(dep).rstrip("/") for dep in entry.get("deps", [])}
         for folder in re.findall(r"-m stages\.(\w+)", " ".join(commands)):
-            declared[f"{name} ({folder})"] = {d for d in deps if d.split("/")[0] == "stages"}
+            declared[f"{name} ({folder})"] = {
+                dep for dep in deps if dep.startswith("data/code/") or dep.split("/")[0] == "stages"
+            }
     return declared
 
 
@@ -55,33 +57,17 @@ def import_problems(root: Path) -> list[str]:
 
 
 def dep_problems(root: Path) -> list[str]:
-    """Where the deps of a stage in dvc.yaml differ from what its code reaches."""
-    graph = ImportGraph(root)
+    """Where a stage in dvc.yaml depends on other code than its own folder's with all it reaches."""
+    rooms = rooms_of(ImportGraph(root))
     problems = []
     for label, deps in declared_deps(root / "dvc.yaml").items():
         room = label.partition("(")[2].rstrip(")")
-        if room not in rooms_of(graph):
+        if room not in rooms:
             problems.append(f"{label}: there is no stages/{room}")
             continue
-        used = {
-            graph.files[name].relative_to(root).as_posix(): graph.is_empty(name)
-            for name in graph.reached(room) - graph.members(room)
-        }
-        own = f"stages/{room}"
+        # The stage that writes data/code reads every file there is.
+        own = "stages" if room == "code" else f"data/code/{room}.json"
         if own not in deps:
-            problems.append(f"{label}: its own folder {own} is no dep")
-        problems += [
-            f"{label}: uses {path}, which no dep covers"
-            for path, empty in sorted(used.items())
-            if not empty and not any(_covers(dep, path) for dep in deps)
-        ]
-        problems += [
-            f"{label}: the dep {dep} is not used"
-            for dep in sorted(deps - {own})
-            if not any(_covers(dep, path) for path in used)
-        ]
+            problems.append(f"{label}: {own} is no dep")
+        problems += [f"{label}: the dep {dep} is not its own" for dep in sorted(deps - {own})]
     return problems
-
-
-def _covers(dep: str, path: str) -> bool:
-    return path == dep or path.startswith(f"{dep}/")

@@ -2,12 +2,12 @@
 
 The rule. A *shared room* is a name of ``import_graph.SHARED`` directly under stages/; every other
 is a *stage*. (1) No file of a shared room imports a stage, and no file of a stage imports another
-stage. (2) For each stage in dvc.yaml whose command is ``python -m stages.<name>``, take every file
-under stages/ that is reached from stages/<name>/ by imports: anywhere in a file (inside functions
-too), through shared rooms, with the packages above an imported module, and with strings that name
-a module (``[sys.executable, "-m", "stages.agent.x"]``). Then stages/<name> itself is among the
-``deps``; each reached file that holds code is a dep or lies in a folder that is one; and each dep
-under stages/ covers at least one reached file. (3) Every other package that stages/ imports is a
+stage. (2) Each stage in dvc.yaml whose command is
+``python -m stages.<name>`` depends on data/code/<name>.json and on no other code; the stage
+``code`` writes that file: every file with code in it that is reached from stages/<name>/ by
+imports: anywhere in a file (inside functions too), through shared rooms, with the packages above
+an imported module, and with strings that name a module (``[sys.executable, "-m",
+"stages.agent.x"]``). (3) Every other package that stages/ imports is a
 declared dependency in pyproject.toml; one that an extra declares may be imported inside a function
 only. Each part is planted below and must be caught.
 """
@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from stages.code.__main__ import write_code
 from stages.lab.imports import ImportGraph
 from tests.import_graph import dep_problems, import_problems
 
@@ -41,17 +42,21 @@ HOUSE = {
     "stages/first/__main__.py": "from stages.agent import loop\nfrom .parts import f",
     "stages/first/parts.py": "def f():\n    from stages.suites.one import X\n    return X",
     "stages/second/__main__.py": "import stages.records",
+    "stages/code/__main__.py": "import json",
     "dvc.yaml": """
 stages:
+  code:
+    cmd: python -m stages.code
+    deps: [stages]
   first:
     matrix: {experiment: [p1, p2]}
     cmd: python -m stages.first ${item.experiment}
-    deps: [data/x, stages/first, stages/agent, stages/records.py, stages/suites/one.py]
+    deps: [data/x, data/code/first.json]
   second:
     foreach: [p1]
     do:
       cmd: python -m stages.second ${item}
-      deps: ["data/${item}", stages/second/, stages/records.py]
+      deps: ["data/${item}", data/code/second.json]
 """,
 }
 
@@ -112,48 +117,55 @@ def test_an_imported_stage_is_caught(tmp_path: Path, path: str, text: str, probl
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "problem"),
+    ("change", "problem"),
     [
+        (", data/code/first.json→", "first (first): data/code/first.json is no dep"),
         (
-            "dvc.yaml",
-            "stages/agent, →",
-            "first (first): uses stages/agent/loop.py, which no dep covers",
+            "second.json→first.json",
+            "second (second): the dep data/code/first.json is not its own",
         ),
         (
-            "dvc.yaml",
-            "stages/agent, stages/records.py→stages/agent",
-            "first (first): uses stages/records.py, which no dep covers",
+            "data/x, →stages/agent, ",
+            "first (first): the dep stages/agent is not its own",
         ),
-        (
-            "dvc.yaml",
-            "suites/one.py→suites/two.py",
-            "first (first): uses stages/suites/one.py, which no dep covers",
-        ),
-        (
-            "dvc.yaml",
-            "stages/second/, →stages/second, stages/agent, ",
-            "second (second): the dep stages/agent is not used",
-        ),
-        (
-            "dvc.yaml",
-            "stages/second/, →",
-            "second (second): its own folder stages/second is no dep",
-        ),
-        ("dvc.yaml", "stages.second→stages.third", "second (third): there is no stages/third"),
-        (
-            "stages/agent/__init__.py",
-            "from stages.suites import two",
-            "first (first): uses stages/suites/two.py, which no dep covers",
-        ),
-        (
-            "stages/suites/__init__.py",
-            "TABLE = {}",
-            "first (first): uses stages/suites/__init__.py, which no dep covers",
-        ),
+        ("[stages]→[stages/agent]", "code (code): stages is no dep"),
+        ("stages.second→stages.third", "second (third): there is no stages/third"),
     ],
 )
-def test_a_wrong_dep_is_caught(tmp_path: Path, path: str, text: str, problem: str) -> None:
-    assert problem in dep_problems(house(tmp_path, **{path: text}))
+def test_a_wrong_dep_is_caught(tmp_path: Path, change: str, problem: str) -> None:
+    assert problem in dep_problems(house(tmp_path, **{"dvc.yaml": change}))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "stale"),
+    [
+        ("stages/agent/loop.py", "from stages.records import Step", {"first"}),
+        ("stages/suites/one.py", "X = 3", {"first"}),  # imported inside a function
+        ("stages/suites/two.py", "X = 3", set()),
+        ("stages/records.py", "import io", {"first", "second"}),
+        ("stages/second/__main__.py", "import stages.suites.two", {"second"}),
+        ("stages/second/__main__.py", 'COMMAND = "stages.suites.two"', {"second"}),
+        ("stages/agent/__init__.py", "from stages.suites import two", {"first"}),
+        ("stages/suites/__init__.py", "TABLE = {}", {"first"}),  # runs before suites.one
+        ("stages/agent/__init__.py", '"""An agent."""', set()),  # holds no code
+        ("stages/first/new.py", "X = 1", {"first"}),
+    ],
+)
+def test_an_edit_makes_just_the_stages_stale_that_reach_it(
+    tmp_path: Path, path: str, text: str, stale: set[str]
+) -> None:
+    """What ``dvc repro`` goes by: the files of data/code."""
+    root = house(tmp_path)
+    before = code_files(root)
+    (root / path).write_text(text)
+    after = code_files(root)
+    assert before.keys() == after.keys() == {"code", "first", "second"}
+    assert {name for name in after if after[name] != before[name]} == stale
+
+
+def code_files(root: Path) -> dict[str, str]:
+    write_code(root, root / "data/code")
+    return {path.stem: path.read_text() for path in sorted((root / "data/code").iterdir())}
 
 
 def outside_imports(graph: ImportGraph) -> dict[str, set[str]]:

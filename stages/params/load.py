@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stages.params.schema import AgentParams, Experiment, ModelParams, Params
-from stages.params.strict import ParamsError, build, nearest, read_yaml
+from stages.params.strict import ParamsError, build, nearest, read_yaml, read_yaml_quickly
 from stages.params.suites import SuiteParams
 
 T = TypeVar("T")
@@ -21,7 +21,16 @@ CUSTOM = "custom"
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the whole file; every name that points at a block must exist."""
-    document = read_yaml(path)
+    quick = read_yaml_quickly(path)
+    if quick is not None:
+        try:
+            return _checked(quick, path)
+        except ParamsError:  # read again, so that the message names the line
+            pass
+    return _checked(read_yaml(path), path)
+
+
+def _checked(document: Mapping[str, Any], path: Path) -> Params:
     _refuse_aliases(document, str(path), {})
     params = build(Params, document, str(path))
     named_model(params, params.model, f"{path}: model")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from stages.records import UserError
 
 T = TypeVar("T")
+_ANCHOR = re.compile(r"&\w")
 
 
 class ParamsError(UserError):
@@ -60,6 +62,19 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise ParamsError(f"{path}: holds no keys. Write `key: value` lines at its top level.")
     return document
+
+
+def read_yaml_quickly(path: Path) -> Any:
+    """The same values as ``read_yaml``'s, five times faster and without the numbers of the lines.
+
+    None where only the slower reading tells what stands there: an unreadable file, or one with
+    anchors, whose aliases this parser dissolves.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return None if _ANCHOR.search(text) else YAML(typ="safe").load(text)
+    except (OSError, YAMLError, UnicodeDecodeError):
+        return None
 
 
 def build(kind: type[T], mapping: Mapping[str, Any], where: str = "params.yaml") -> T:

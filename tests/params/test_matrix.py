@@ -44,6 +44,7 @@ def test_a_cell_may_hold_all_of_a_model_s_repositories() -> None:
     """p3 on the laptop: four entries of `run`, and both forms read the same values."""
     names = cells_of(PARAMS, "p3", by_model=True)
     assert names == [f"p3--{model}" for model in PARAMS.experiments["p3"].models]
+    assert set(names) <= PARAMS.run.keys()
     whole = experiment_of(PARAMS, "p3--tiny_short")
     one = experiment_of(PARAMS, "p3--tiny_short--blue_mill")
     assert whole.worlds == PARAMS.experiments["p3"].worlds and len(whole.worlds) == 8

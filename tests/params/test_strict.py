@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from stages.params import ParamsError, build
-from stages.params.strict import read_yaml
+from stages.params.strict import read_yaml, read_yaml_quickly
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,3 +183,13 @@ def test_bad_yaml_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"params\.yaml: no such file"):
         read_yaml(tmp_path / "params.yaml")
+
+
+def test_the_quick_reading_gives_the_same_values(tmp_path: Path) -> None:
+    whole = read_yaml(Path("params.yaml"))
+    quick = read_yaml_quickly(Path("params.yaml"))
+    assert json.dumps(quick) == json.dumps(whole)
+    for text in ("a: &x {b: 1}\nc: *x\n", "a: {b: 1\n"):  # an alias; no YAML
+        (tmp_path / "p.yaml").write_text(text)
+        assert read_yaml_quickly(tmp_path / "p.yaml") is None
+    assert read_yaml_quickly(tmp_path / "none.yaml") is None
