@@ -31,10 +31,10 @@ from stages.agent.model import Request
 from stages.checkpoints.quantised import prepare_quantised, prepared_for_training
 from stages.lab.models import load_base, local_model
 from stages.params import ModelParams
-from stages.train_adapter.batches import Row
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.sft import reproducible, run_sft
-from stages.train_adapter.train import engine_for
+from stages.training.batches import Row
+from stages.training.settings import TrainSettings
+from stages.training.sft import reproducible, run_sft
+from stages.training.train import engine_for
 
 TOKENIZER = Path("models/base")
 STEPS, WARM_STEPS, DECODED = 6, 2, 128

@@ -23,11 +23,11 @@ from typing import Any
 import torch
 
 from stages.adapters.lora import LoraSettings, attached
-from stages.train_adapter.batches import Row, collate, epoch_batches
-from stages.train_adapter.fast_qwen2 import FastQwen2
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.sft import reproducible, run_sft
-from stages.train_adapter.sharing import share_prefixes
+from stages.training.batches import Row, collate, epoch_batches
+from stages.training.fast_qwen2 import FastQwen2
+from stages.training.settings import TrainSettings
+from stages.training.sft import reproducible, run_sft
+from stages.training.sharing import share_prefixes
 
 BASE = Path("models/base")
 SETTINGS = TrainSettings(epochs=2, batch_size=16, warmup=0.0, schedule="constant")

@@ -18,6 +18,7 @@ SHARED = (
     "server",
     "strategies",
     "suites",
+    "training",
 )
 """The shared rooms: everything else directly under stages/ is a stage."""
 

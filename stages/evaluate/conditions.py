@@ -9,7 +9,6 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter
 from stages.adapters.lora import base_sha256, peft_config
-from stages.evaluate.guard import run_guard
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
 from stages.lab.arms import WITH_NOTES, arm_of
@@ -17,6 +16,7 @@ from stages.lab.cells import Cells
 from stages.lab.chosen import guard_room, load_base
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
+from stages.lab.guard import run_guard
 from stages.lab.imports import code_sha256
 from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs

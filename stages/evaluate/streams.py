@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.evaluate.guard import guard_problems, run_guard
 from stages.evaluate.serving import Embedder, Routed, Serving
 from stages.lab.cells import Cells
 from stages.lab.chosen import guard_room
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play, write_timings
 from stages.lab.forcing import force
+from stages.lab.guard import guard_problems, run_guard
 from stages.lab.imports import code_sha256
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_played

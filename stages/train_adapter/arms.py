@@ -41,10 +41,10 @@ from stages.train_adapter.noise import noise_facts, pair_rows
 from stages.train_adapter.plant import corrections, plant
 from stages.train_adapter.player import Player
 from stages.train_adapter.select import choose, record
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.sft import reproducible
-from stages.train_adapter.train import TrainedAdapter, train
 from stages.train_adapter.validate import validated
+from stages.training.settings import TrainSettings
+from stages.training.sft import reproducible
+from stages.training.train import TrainedAdapter, train
 
 Base = tuple[Any, Any]
 

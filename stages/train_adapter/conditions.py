@@ -19,8 +19,8 @@ from stages.lab.pool import run_jobs
 from stages.params import values_of
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
 from stages.train_adapter.placebo import random_delta, shuffle
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.train import train
+from stages.training.settings import TrainSettings
+from stages.training.train import train
 
 RANDOM = "placebo_random"
 

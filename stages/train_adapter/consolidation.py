@@ -25,9 +25,9 @@ from stages.strategies.frozen import added_to
 from stages.strategies.protocol import State, Strategy, Trained, Training, consolidate
 from stages.strategies.store import load_state, save_state
 from stages.train_adapter.measures import ModelMeasures
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.sft import reproducible
-from stages.train_adapter.train import N_PROBES, TrainedAdapter, train
+from stages.training.settings import TrainSettings
+from stages.training.sft import reproducible
+from stages.training.train import N_PROBES, TrainedAdapter, train
 
 TRAIN_FLOPS, FORWARD_FLOPS = 6, 2
 """Operations per parameter and token, forward and backward, and forward alone."""

@@ -28,11 +28,11 @@ from stages.records import (
     write_json,
     write_jsonl,
 )
-from stages.train_adapter.batches import target_texts
 from stages.train_adapter.material import leaks, with_id
 from stages.train_adapter.noise import noise_facts, pair_rows
 from stages.train_adapter.player import Player
 from stages.train_adapter.validate import validated
+from stages.training.batches import target_texts
 
 Trainer = Callable[[Sequence[Example], Path], dict[str, Any]]
 """Trains an adapter on examples into a folder; gives what there is to say of it."""

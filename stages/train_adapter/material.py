@@ -11,8 +11,8 @@ from stages.lab.context import Lab
 from stages.lab.splits import Half, read_split
 from stages.params import ExamplesParams, ParamsError
 from stages.records import Example, Task, canonical_json, read_jsonl, sha256_text
-from stages.train_adapter.batches import target_texts
-from stages.train_adapter.settings import TrainingError
+from stages.training.batches import target_texts
+from stages.training.settings import TrainingError
 
 GOLD = "G"
 ACTIONS = ("T", GOLD)

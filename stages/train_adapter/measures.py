@@ -19,11 +19,11 @@ from stages.lab.streams import opening
 from stages.records import Example
 from stages.strategies.fisher import per_sample_gradients
 from stages.strategies.protocol import Space, StrategyError
-from stages.train_adapter.batches import Row, collate, encode
-from stages.train_adapter.engine import PeftEngine
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.sft import reproducible
-from stages.train_adapter.train import engine_for, named_parameters
+from stages.training.batches import Row, collate, encode
+from stages.training.engine import PeftEngine
+from stages.training.settings import TrainSettings
+from stages.training.sft import reproducible
+from stages.training.train import engine_for, named_parameters
 
 
 @dataclasses.dataclass

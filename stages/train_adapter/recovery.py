@@ -26,8 +26,8 @@ from stages.lab.splits import read_split
 from stages.params import ExamplesParams, values_of
 from stages.records import Example, RecordError, read_json, read_jsonl, sha256_file, write_json
 from stages.train_adapter.conditions import settings_of
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.train import TrainedAdapter, train
+from stages.training.settings import TrainSettings
+from stages.training.train import TrainedAdapter, train
 
 Base = tuple[Any, Any]
 TOLERANCE = 0.25

@@ -35,7 +35,7 @@ from stages.strategies.protocol import State
 from stages.strategies.store import load_state, save_state
 from stages.train_adapter.conditions import settings_of
 from stages.train_adapter.consolidation import Consolidation, Recipe
-from stages.train_adapter.settings import TrainingError
+from stages.training.settings import TrainingError
 
 
 def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:

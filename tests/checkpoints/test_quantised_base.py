@@ -19,9 +19,9 @@ from stages.agent.local import LocalConfig, LocalModel
 from stages.agent.model import Request
 from stages.checkpoints.quantised import is_quantised, prepare_quantised
 from stages.lab.models import load_base, local_model
-from stages.train_adapter.settings import TrainingError, TrainSettings
-from stages.train_adapter.sft import make_optimizer
-from stages.train_adapter.train import train
+from stages.training.settings import TrainingError, TrainSettings
+from stages.training.sft import make_optimizer
+from stages.training.train import train
 from tests.train_adapter.conftest import make_examples
 
 LOSS_TOLERANCE = {"none": 1e-4, "8bit": 0.01, "4bit": 0.1}

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from stages.agent.model import Completion, Request
-from stages.evaluate.guard import guard_problems, run_guard, run_procedural
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
+from stages.lab.guard import guard_problems, run_guard, run_procedural
 from stages.params import GuardParams, ParamsError, ProceduralParams
 from stages.records import Example, Task, Trajectory
 from tests.small_lab import sandbox_or_skip, small_lab

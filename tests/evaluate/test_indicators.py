@@ -23,8 +23,8 @@ from stages.lab.context import Lab
 from stages.params import ArmParams, ParamsError
 from stages.records import Task, Trajectory, read_jsonl, write_json, write_jsonl
 from stages.suites.microrepo_drift.suite import MicrorepoDrift
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.train import train
+from stages.training.settings import TrainSettings
+from stages.training.train import train
 from tests.small_lab import small_lab
 from tests.train_adapter.conftest import make_examples, make_model, make_tokenizer
 

@@ -20,11 +20,11 @@ from stages.strategies.fisher import diagonal_fisher, per_sample_gradients
 from stages.strategies.frozen import added_to
 from stages.strategies.protocol import StrategyError
 from stages.strategies.spectra import truncate
-from stages.train_adapter.batches import collate, encode
-from stages.train_adapter.engine import Engine, PeftEngine
-from stages.train_adapter.fast_qwen2 import FastQwen2
-from stages.train_adapter.settings import TrainSettings
-from stages.train_adapter.train import named_parameters, train
+from stages.training.batches import collate, encode
+from stages.training.engine import Engine, PeftEngine
+from stages.training.fast_qwen2 import FastQwen2
+from stages.training.settings import TrainSettings
+from stages.training.train import named_parameters, train
 from tests.train_adapter.conftest import make_examples, make_model, make_tokenizer
 
 LORA = LoraSettings(rank=4, alpha=8.0, seed=1)

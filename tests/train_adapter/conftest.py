@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from stages.adapters.lora import LoraSettings
 from stages.records import Example
-from stages.train_adapter.settings import TrainSettings
+from stages.training.settings import TrainSettings
 
 TEMPLATE = (
     "{% for m in messages %}<|{{m.role}}|>{{m.content}}<|end|>{% endfor %}"

@@ -21,8 +21,8 @@ from stages.train_adapter.generations import Loop, Written, as_example, best_of,
 from stages.train_adapter.material import gold_diffs, require_readable, turns_of
 from stages.train_adapter.plant import plant
 from stages.train_adapter.select import choose, record
-from stages.train_adapter.settings import TrainingError
 from stages.train_adapter.validate import validated
+from stages.training.settings import TrainingError
 from tests.small_lab import small_lab
 
 LAB = small_lab(24)

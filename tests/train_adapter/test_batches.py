@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from stages.agent.chat import render_prompt
-from stages.train_adapter.batches import Row, collate, encode, epoch_batches, micro_batches
-from stages.train_adapter.settings import TrainingError
+from stages.training.batches import Row, collate, encode, epoch_batches, micro_batches
+from stages.training.settings import TrainingError
 from tests.train_adapter.conftest import make_examples
 
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from stages.adapters.lora import LoraSettings, attached
-from stages.train_adapter.batches import collate, encode
-from stages.train_adapter.engine import PeftEngine
-from stages.train_adapter.fast_qwen2 import FastQwen2, supports
+from stages.training.batches import collate, encode
+from stages.training.engine import PeftEngine
+from stages.training.fast_qwen2 import FastQwen2, supports
 from tests.train_adapter.conftest import make_examples, make_model
 
 SHAPES = [

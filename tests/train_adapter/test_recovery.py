@@ -18,7 +18,7 @@ from stages.train_adapter.recovery import (
     recovery_files,
     train_recovery,
 )
-from stages.train_adapter.train import train
+from stages.training.train import train
 from tests.small_lab import small_lab
 from tests.train_adapter.conftest import make_examples
 

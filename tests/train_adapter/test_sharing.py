@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from stages.adapters.lora import attached
 from stages.records import Example
-from stages.train_adapter.batches import Row, collate, encode
-from stages.train_adapter.engine import PeftEngine
-from stages.train_adapter.sharing import share_prefixes
-from stages.train_adapter.train import train
+from stages.training.batches import Row, collate, encode
+from stages.training.engine import PeftEngine
+from stages.training.sharing import share_prefixes
+from stages.training.train import train
 from tests.train_adapter.conftest import make_examples
 
 

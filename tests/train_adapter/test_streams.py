@@ -22,8 +22,8 @@ from stages.strategies.spectra import truncate
 from stages.strategies.store import load_state
 from stages.train_adapter import consolidation, streams
 from stages.train_adapter.measures import ModelMeasures
-from stages.train_adapter.settings import TrainingError, TrainSettings
 from stages.train_adapter.streams import train_streams
+from stages.training.settings import TrainingError, TrainSettings
 from tests.small_stream import RANK, Arms, small_base, stream_lab, write_inputs
 
 ROUTER = {"steps": 20}

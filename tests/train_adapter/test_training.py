@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import stages.train_adapter.train as training
+import stages.training.train as training
 from stages.adapters.certificate import NotLive
 from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
 from stages.checkpoints.quantised import prepare_quantised
-from stages.train_adapter.dpo import run_dpo
-from stages.train_adapter.engine import PeftEngine
-from stages.train_adapter.settings import TrainingError, TrainSettings
-from stages.train_adapter.sft import learning_rate, watch
-from stages.train_adapter.train import train
+from stages.training.dpo import run_dpo
+from stages.training.engine import PeftEngine
+from stages.training.settings import TrainingError, TrainSettings
+from stages.training.sft import learning_rate, watch
+from stages.training.train import train
 from tests.train_adapter.conftest import make_examples, make_model
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "train_adapter_losses.json"

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.train_adapter.batches import Row, epoch_batches, micro_batches
-from stages.train_adapter.engine import Engine
-from stages.train_adapter.settings import TrainingError, TrainSettings
+from stages.training.batches import Row, epoch_batches, micro_batches
+from stages.training.engine import Engine
+from stages.training.settings import TrainingError, TrainSettings
 
 CONSTANT_STEPS = 8
 """So many equal losses in a row count as constant (check 10)."""

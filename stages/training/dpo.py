@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.train_adapter.batches import MicroBatch, Row, micro_batches
-from stages.train_adapter.engine import Engine
-from stages.train_adapter.settings import TrainingError, TrainSettings
-from stages.train_adapter.sft import Penalty, optimize
+from stages.training.batches import MicroBatch, Row, micro_batches
+from stages.training.engine import Engine
+from stages.training.settings import TrainingError, TrainSettings
+from stages.training.sft import Penalty, optimize
 
 Pair = tuple[Row, Row]
 """Chosen and rejected row of one example."""

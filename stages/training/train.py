@@ -14,13 +14,13 @@ from stages.adapters.lora import LoraSettings, State, adapter_state, attached, b
 from stages.agent.chat import render_prompt
 from stages.checkpoints.quantised import prepare_quantised, prepared_for_training
 from stages.records import Example
-from stages.train_adapter.batches import Row, encode
-from stages.train_adapter.dpo import run_dpo
-from stages.train_adapter.engine import Engine, PeftEngine
-from stages.train_adapter.fast_qwen2 import FastQwen2, supports
-from stages.train_adapter.settings import TrainingError, TrainSettings
-from stages.train_adapter.sft import Penalty, reproducible, run_sft
-from stages.train_adapter.sharing import share_prefixes
+from stages.training.batches import Row, encode
+from stages.training.dpo import run_dpo
+from stages.training.engine import Engine, PeftEngine
+from stages.training.fast_qwen2 import FastQwen2, supports
+from stages.training.settings import TrainingError, TrainSettings
+from stages.training.sft import Penalty, reproducible, run_sft
+from stages.training.sharing import share_prefixes
 
 N_PROBES = 8
 """Probe prompts of the certificate, when none are given: the first examples' own."""

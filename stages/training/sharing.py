@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from stages.train_adapter.batches import Row
+from stages.training.batches import Row
 
 
 def share_prefixes(rows: Sequence[Row]) -> list[Row]:

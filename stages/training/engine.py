@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.checkpoints.quantised import compute_dtype
-from stages.train_adapter.batches import MicroBatch
+from stages.training.batches import MicroBatch
 
 
 class Engine(Protocol):

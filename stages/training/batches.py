@@ -13,7 +13,7 @@ from torch import Tensor
 from stages.agent.actions import ActionError, parse_action
 from stages.agent.chat import render_example
 from stages.records import Example
-from stages.train_adapter.settings import TrainingError
+from stages.training.settings import TrainingError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Training of LoRA adapters: batches, losses, the optimizer, the engines."""
