@@ -33,7 +33,7 @@ help:
 	@echo "make selfcheck  HumanEval, MBPP and MATH: their reference solutions through our graders"
 	@echo "make organism   rebuild the embedded model from scratch, then its experiment"
 	@echo "make lock       resolve pyproject.toml again and rewrite the lock files"
-	@echo "make clean      remove the virtual environment and the tools' caches"
+	@echo "make clean      remove the virtual environment, the cells experiments share, the tools' caches"
 
 install: $(VENV)/.installed
 
@@ -92,5 +92,5 @@ lock:
 	sh tools/lock.sh "$(PYTHON)"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cells .pytest_cache .ruff_cache .hypothesis
 	find stages tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

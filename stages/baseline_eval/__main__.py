@@ -11,7 +11,7 @@ from stages.lab.splits import read_tasks
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/baseline"), "baseline_eval", *lab.rooms)
+    cells = Cells(lab.folder("data/baseline"), "baseline_eval", *lab.rooms, shared=True)
     listed = {world: read_tasks(lab, world) for world in lab.worlds}
     model = open_model(lab.model, lab.openings(listed.values()))
     settings = lab.experiment.evaluate

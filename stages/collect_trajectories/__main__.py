@@ -21,7 +21,8 @@ SEED_OFFSET = 1_000
 
 
 def work(lab: Lab) -> None:
-    cells = Cells(lab.folder("data/trajectories"), "collect_trajectories", *lab.rooms)
+    folder = lab.folder("data/trajectories")
+    cells = Cells(folder, "collect_trajectories", *lab.rooms, shared=True)
     listed = {world: training_tasks(lab, world) for world in lab.all_worlds}
     model = open_model(lab.model, lab.openings(listed.values()))
     settings = lab.experiment.collect

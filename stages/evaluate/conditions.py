@@ -22,7 +22,7 @@ from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
 from stages.lab.splits import Half, read_played, read_split
 from stages.params import SuiteParams, guard_of, values_of
-from stages.records import Example, read_json, read_jsonl, write_jsonl
+from stages.records import Example, read_json, read_jsonl, sha256_file, write_jsonl
 
 AA_SEED_OFFSET = 500
 """The A/A run is the base model again under other seeds: the noise of doing nothing."""
@@ -32,7 +32,8 @@ Job = Callable[[], Path]
 
 def evaluate_conditions(lab: Lab, model: Any) -> Cells:
     """Play, or find played, every condition; the cells say which files those are."""
-    cells = Cells(lab.folder("data/evaluations"), "evaluate.conditions", *lab.rooms)
+    folder = lab.folder("data/evaluations")
+    cells = Cells(folder, "evaluate.conditions", *lab.rooms, shared=True)
     run_jobs(list(Stage(lab, cells, model).jobs()), "conditions", lab.workers)
     return cells
 
@@ -113,12 +114,19 @@ class Stage:
         folder = self._folder(world, split, "skill", seed)
         source = examples_file(self.lab, world, split, "skill")
 
+        order = [t.instance_id for t in read_split(self.lab, world, split).train]
+
         def make(path: Path) -> None:
             examples = read_jsonl(source, Example)
-            order = [t.instance_id for t in read_split(self.lab, world, split).train]
             write_jsonl(path, run_retention(self.model, examples, order, str(folder)))
 
-        key = [_adapter_hash(folder), source.read_text()]
+        key = [
+            self.lab.base_sha256(),
+            values_of(self.lab.model),
+            _adapter_hash(folder),
+            sha256_file(source),
+            order,
+        ]
         return self._with_adapter(folder, self.cells.job(name, key, ".jsonl", make))
 
     def _guarded(
@@ -138,6 +146,7 @@ class Stage:
 
         key = [
             self.lab.base_sha256(),
+            values_of(self.lab.model),
             _adapter_hash(folder),
             values_of(params),
             values_of(self.lab.params.sandbox),

@@ -14,10 +14,10 @@ from stages.records import write_json, write_jsonl
 
 def work(lab: Lab) -> None:
     folder = lab.folder("data/splits")
-    files = Cells(folder, "generate_splits")
+    files = Cells(folder, "generate_splits.gold", *lab.rooms, shared=True)
     splits, report = {}, {}
     listed = {world: lab.suite.tasks(world) for world in lab.all_worlds}
-    gold = gold_runs(lab, listed)
+    gold = gold_runs(lab, files, listed)
     for world in lab.all_worlds:
         sound = set(gold[world]["tasks"])
         usable = [task for task in listed[world] if task.instance_id in sound]

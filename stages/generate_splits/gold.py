@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.lab.pool import usable_cores
-from stages.records import Task
+from stages.params import suite_of, values_of
+from stages.records import Task, read_json, write_json
 from stages.suites.suite import Harness
+
+GENERATED = ("microrepo", "microrepo_drift")
+"""Kinds of suites whose tests need nothing of the machine but Python."""
 
 
 @runtime_checkable
@@ -22,17 +31,44 @@ class WithHistory(Protocol):
         ...
 
 
-def gold_runs(lab: Lab, tasks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, Any]]:
+def gold_runs(
+    lab: Lab, cells: Cells, tasks: Mapping[str, Sequence[Task]]
+) -> dict[str, dict[str, Any]]:
     """World -> ``runs``, ``tasks`` (ids that passed), ``failed`` (id -> why), and of a suite whose
-    workspaces have Git ``history`` (id -> what there is of it, check 1)."""
-    with (
-        lab.open_harness(usable_cores()) as harness,
-        ThreadPoolExecutor(harness.at_once) as pool,
-    ):
-        found = {}
-        for world, listed in tasks.items():
-            found[world] = _summary(listed, list(pool.map(harness.problem, listed)), harness)
-    return found
+    workspaces have Git ``history`` (id -> what there is of it, check 1).
+
+    A generated world is run once for all experiments, as a cell; what real repositories give hangs
+    on this machine's environments, so they are run each time.
+    """
+    suite = suite_of(lab.params, lab.experiment)
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def harness() -> Harness:
+            return stack.enter_context(lab.open_harness(usable_cores()))
+
+        def run(listed: Sequence[Task]) -> dict[str, Any]:
+            with ThreadPoolExecutor(harness().at_once) as pool:
+                return _summary(listed, list(pool.map(harness().problem, listed)), harness())
+
+        def found(world: str, listed: Sequence[Task]) -> dict[str, Any]:
+            if suite.kind not in GENERATED:
+                return run(listed)
+            key = {
+                "suite": lab.suite.settings(),
+                "sandbox": values_of(lab.params.sandbox),
+                "tasks": [(task.instance_id, task.tree_hash) for task in listed],
+            }
+            make = partial(_write, run, listed)
+            return dict(read_json(cells.job(f"gold-{world}", key, ".json", make)()))
+
+        return {world: found(world, listed) for world, listed in tasks.items()}
+
+
+def _write(
+    run: Callable[[Sequence[Task]], dict[str, Any]], tasks: Sequence[Task], path: Path
+) -> None:
+    write_json(path, run(tasks))
 
 
 def _summary(tasks: Sequence[Task], problems: Sequence[str], harness: Harness) -> dict[str, Any]:

@@ -3,33 +3,55 @@
 A cell's file is written atomically under a key that hashes everything it depends on: its own
 settings, its inputs' contents and the code that makes it. A killed stage continues with the
 next cell and ends with the same bytes.
+
+Experiments have cells in common: the base model over the same tasks, an adapter of the same
+examples. Where a stage says ``shared``, a finished cell is also kept in ``STORE`` under its key,
+and the next experiment takes it from there instead of making it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from stages.lab.imports import code_sha256
 from stages.records import canonical_json, read_json, sha256_text, write_json
 
+STORE = Path(".cells")
+"""Finished cells by key, for all experiments of this clone; deleting it costs only time."""
+
 
 class Cells:
     """The cells of one stage and experiment, as folders or files below ``folder``."""
 
-    def __init__(self, folder: Path, *rooms: str) -> None:
-        """``rooms``: the stage, and what the parameters chose for it."""
+    def __init__(self, folder: Path, *rooms: str, shared: bool = False) -> None:
+        """``rooms``: the stage, and what the parameters chose for it.
+
+        ``shared`` is for cells whose key says everything about their content, so that equal keys
+        mean equal bytes whatever the experiment and the cell are called.
+        """
         self.folder = folder
+        self._shared = shared
         self._code = code_sha256(rooms)
         self._used: set[Path] = set()
 
     def job(
-        self, name: str, key: Any, suffix: str, make: Callable[[Path], None]
+        self,
+        name: str,
+        key: Any,
+        suffix: str,
+        make: Callable[[Path], None],
+        timings: Path | None = None,
     ) -> Callable[[], Path]:
-        """A call that gives the cell's path, making it unless a finished one has the same key."""
+        """A call that gives the cell's path, making it unless a finished one has the same key.
+
+        ``timings`` is what ``make`` writes beside it of its wall-clock; it is shared with the cell.
+        """
         path = self.folder / f"{name}{suffix}"
         stamp = self.folder / f"{name}.key.json"
         self._used |= {path, stamp}
@@ -42,7 +64,11 @@ class Cells:
             if path.is_dir():  # else what an earlier setting wrote would stay among the new files
                 shutil.rmtree(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            make(path)
+            pairs = [(path, "cell"), *([(timings, "timings")] if timings else [])]
+            if not (self._shared and _fetch(STORE / digest, pairs)):
+                make(path)
+                if self._shared:
+                    _store(STORE / digest, pairs)
             write_json(stamp, {"key": digest})
             return path
 
@@ -64,6 +90,34 @@ class Cells:
                     path.rmdir()
             elif not inside:
                 path.unlink()
+
+
+def _fetch(kept: Path, pairs: Sequence[tuple[Path, str]]) -> bool:
+    """Copy a stored cell to its places; False if there is none."""
+    if not kept.is_dir():
+        return False
+    for path, name in pairs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (kept / name).is_dir():
+            shutil.copytree(kept / name, path)
+        elif (kept / name).exists():
+            shutil.copyfile(kept / name, path)
+    return True
+
+
+def _store(kept: Path, pairs: Sequence[tuple[Path, str]]) -> None:
+    """Keep a finished cell; it appears whole or not at all, also when two processes finish one."""
+    kept.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".unfinished-") as folder:
+        whole = Path(folder) / kept.name
+        whole.mkdir()
+        for path, name in pairs:
+            if path.is_dir():
+                shutil.copytree(path, whole / name)
+            elif path.exists():
+                shutil.copyfile(path, whole / name)
+        with contextlib.suppress(OSError):  # another process was first, with the same bytes
+            whole.rename(kept)
 
 
 def _stamp(path: Path) -> str:

@@ -160,14 +160,15 @@ def episode_cell(
         "condition": (condition.name, condition.adapter_hash, sorted(condition.notes.items())),
     }
 
+    clock = Path("timings") / lab.name / f"{cells.folder.parent.name}-{name}.jsonl"
+
     def make(path: Path) -> None:
         with lab.open_harness() as harness:
             records, timings = play(lab, model, harness, condition, plan)
         write_jsonl(path, map(finish, records))
-        folder = Path("timings") / lab.name
-        write_timings(folder / f"{cells.folder.parent.name}-{name}.jsonl", timings)
+        write_timings(clock, timings)
 
-    return cells.job(name, key, ".jsonl", make)
+    return cells.job(name, key, ".jsonl", make, clock)
 
 
 def read_sessions(

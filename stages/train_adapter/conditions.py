@@ -27,7 +27,8 @@ RANDOM = "placebo_random"
 
 def train_conditions(lab: Lab, base: tuple[Any, Any]) -> Cells:
     """Train, or find trained, what the conditions need; the cells say which files those are."""
-    cells = Cells(lab.folder("models/adapters"), "train_adapter.conditions", *lab.rooms)
+    folder = lab.folder("models/adapters")
+    cells = Cells(folder, "train_adapter.conditions", *lab.rooms, shared=True)
     places = adapter_places(lab)
     trained = [place for place in places if place.arm != RANDOM]
     run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters", lab.workers)
@@ -78,12 +79,18 @@ def _trained(
     key = [
         lab.base_sha256(),
         sha256_file(source),
+        _sessions_sha256(source),
         values_of(lab.model),
         values_of(settings),
         values_of(lora),
         place.name,
     ]
-    return cells.job(place.name, key, "", partial(_train, lab, base, place))
+    return cells.job(place.name, key, "", partial(_train, lab, base, place), _clock(lab, place))
+
+
+def _clock(lab: Lab, place: AdapterPlace) -> Path:
+    """Where the seconds of an adapter's training stand."""
+    return Path("timings") / lab.name / f"train-{place.name.replace('/', '-')}.json"
 
 
 def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -> None:
@@ -105,15 +112,19 @@ def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -
         "target_tokens": result.target_tokens,
         "method": settings.method,
         "engine": result.engine,
-        "source_sha256": read_json(source.parent / "manifest.json")["source_sha256"],
+        "source_sha256": _sessions_sha256(source),
         "first_loss": result.losses[0],
         "last_loss": result.losses[-1],
         **dealt,
     }
     _save(lab, folder, result.state, lora, facts, dataclasses.asdict(result.certificate))
     write_json(folder / "losses.json", list(result.losses))
-    timings = Path("timings") / lab.name / f"train-{place.name.replace('/', '-')}.json"
-    write_json(timings, {"seconds": result.seconds, "tokens": result.tokens})
+    write_json(_clock(lab, place), {"seconds": result.seconds, "tokens": result.tokens})
+
+
+def _sessions_sha256(source: Path) -> str:
+    """Hash of the sessions that a file of examples was written from."""
+    return str(read_json(source.parent / "manifest.json")["source_sha256"])
 
 
 def few(examples: list[Example], place: AdapterPlace) -> list[Example]:
@@ -131,7 +142,8 @@ def _random(
 ) -> Callable[[], Path]:
     skill = adapter_place(lab, place.world, place.split, "skill", place.seed).path
     weights = skill / "adapter_model.safetensors"
-    key = [lab.base_sha256(), sha256_file(weights), place.name]
+    probes = sha256_file(examples_file(lab, place.world, place.split, place.arm))
+    key = [lab.base_sha256(), values_of(lab.model), sha256_file(weights), probes, place.name]
     return cells.job(place.name, key, "", partial(_draw, lab, base, skill, place))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from stages.agent.sandbox import Sandbox, SandboxUnavailable, open_sandbox
 from stages.generate_splits.gold import gold_runs
+from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.records import Task
 from stages.suites.microrepo.suite import Microrepo
@@ -36,10 +38,10 @@ def task() -> Task:
     return SUITE.tasks(WORLD)[3]
 
 
-def test_sound_tasks_pass_three_times(lab: Lab, sandbox: Sandbox) -> None:
+def test_sound_tasks_pass_three_times(lab: Lab, sandbox: Sandbox, tmp_path: Path) -> None:
     del sandbox  # there is one
     tasks = SUITE.tasks(WORLD)[:5]
-    found = gold_runs(lab, {WORLD: tasks})[WORLD]
+    found = gold_runs(lab, Cells(tmp_path, "generate_splits.gold"), {WORLD: tasks})[WORLD]
     assert found == {"runs": 3, "tasks": [task.instance_id for task in tasks], "failed": {}}
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stages.lab.cells import Cells
@@ -164,3 +166,45 @@ def test_an_error_in_a_job_reaches_the_stage():
     for workers in (1, 2):
         with pytest.raises(ValueError, match="cell 3"):
             run_jobs([number(1), broken, number(2)], "jobs", workers)
+
+
+def test_experiments_share_what_they_have_in_common(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calls: list[str] = []
+
+    def run(name: str, key: int, code: str = "baseline_eval", shared: bool = True):
+        clock = Path(f"timings/{name}.json")
+
+        def make(path):
+            calls.append(name)
+            path.mkdir() if path.suffix == "" else None
+            (path / "x" if path.suffix == "" else path).write_text(f"{key} {code}")
+            clock.parent.mkdir(exist_ok=True)
+            clock.write_text("1 s")
+
+        cells = Cells(Path(name), code, shared=shared)
+        file = cells.job("cell", [key], ".txt", make, clock)()
+        folder = cells.job("folder", ["folder", key], "", make, clock)()
+        return file.read_text(), (folder / "x").read_text(), clock.read_text()
+
+    assert run("p1", 1) == run("p2", 1) == ("1 baseline_eval",) * 2 + ("1 s",)
+    assert calls == ["p1", "p1"]
+    assert run("p3", 2) != run("p1", 1) and calls == ["p1", "p1", "p3", "p3"]  # another key
+    assert run("p4", 1, "stats")[0] == "1 stats"  # other code
+    run("p5", 1, shared=False)
+    assert calls[4:] == ["p4", "p4", "p5", "p5"]
+    assert not list(Path(".cells").glob(".unfinished*"))
+
+
+def test_an_unfinished_cell_is_not_shared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def dies(path):
+        path.write_text("half of it")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Cells(Path("p1"), "baseline_eval", shared=True).job("cell", [1], ".txt", dies)()
+    calls: list[str] = []
+    job = Cells(Path("p2"), "baseline_eval", shared=True).job("cell", [1], ".txt", maker(calls))
+    assert job().read_text() == "made" and calls == ["cell.txt"]
