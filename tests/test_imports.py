@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from stages.code.__main__ import write_code
+from stages.code.__main__ import reached_files, write_code
 from stages.lab.imports import ImportGraph
 from tests.import_graph import dep_problems, import_problems
 
@@ -161,6 +161,13 @@ def test_an_edit_makes_just_the_stages_stale_that_reach_it(
     after = code_files(root)
     assert before.keys() == after.keys() == {"code", "first", "second"}
     assert {name for name in after if after[name] != before[name]} == stale
+
+
+def test_what_a_stage_may_choose_counts_and_the_reading_of_values_does_not() -> None:
+    graph = ImportGraph(ROOT)
+    found = {stage: reached_files(graph, stage, ROOT) for stage in ("evaluate", "choose")}
+    assert "stages/suites/microrepo/suite.py" in found["evaluate"]
+    assert "stages/params/load.py" in found["choose"].keys() - found["evaluate"].keys()
 
 
 def code_files(root: Path) -> dict[str, str]:

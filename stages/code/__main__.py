@@ -10,11 +10,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from stages.lab.imports import ROOT, UNCOUNTED, ImportGraph
+from stages.lab.imports import ROOT, ImportGraph
 from stages.records import canonical_json, sha256_file, write_atomic
 
 FOLDER = Path("data/code")
-CHOOSES = "choose"
+CHOOSES, PARAMS = "choose", "params"
 
 
 def stages_of(graph: ImportGraph) -> list[str]:
@@ -29,10 +29,10 @@ def stages_of(graph: ImportGraph) -> list[str]:
 def reached_files(graph: ImportGraph, stage: str, root: Path) -> dict[str, str]:
     """Path from ``root`` -> SHA-256 of each file with code in it that the stage's code reaches.
 
-    What only reads values and chooses by them counts for the stage ``choose`` alone: the others
-    depend on what it wrote, and on the values.
+    The reading of params.yaml counts for the stage ``choose`` alone: the others depend on the
+    values themselves.
     """
-    reached = graph.reached(stage, () if stage == CHOOSES else UNCOUNTED)
+    reached = graph.reached(stage, () if stage == CHOOSES else (PARAMS,))
     paths = [graph.files[name] for name in reached if not graph.is_empty(name)]
     return {path.relative_to(root).as_posix(): sha256_file(path) for path in sorted(paths)}
 
