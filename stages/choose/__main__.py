@@ -1,16 +1,25 @@
-"""Write down what the parameters choose for an experiment: model, suite, guard, teacher, agent.
+"""Write down what the parameters choose for each experiment: model, suite, guard, teacher, agent.
 
-The other stages depend on this file instead of on every model and suite there is, so an entry that
-an experiment doesn't use can change without making any of its stages stale.
+An experiment's other stages depend on its file instead of on every model and suite there is, so an
+entry that it doesn't use can change without making any of its stages stale.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 
-from stages.lab.context import Lab, run_main
+from stages.lab.context import Lab, expected_errors, open_lab
 from stages.lab.streams import require_strategies
-from stages.params import guard_of, organism_fingerprint, suite_of, teacher_model, values_of
+from stages.params import (
+    guard_of,
+    load_params,
+    organism_fingerprint,
+    suite_of,
+    teacher_model,
+    values_of,
+)
 from stages.params.registration import ORGANISMS
 from stages.records import write_json
 
@@ -35,5 +44,16 @@ def work(lab: Lab) -> None:
     write_json(path, {name: values_of(block) for name, block in chosen.items()})
 
 
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.choose", description=__doc__)
+    parser.parse_args(arguments)
+    try:
+        params = load_params()
+        for name in params.run:
+            work(open_lab(name, params))
+    except expected_errors() as error:
+        sys.exit(f"choose: {error}")
+
+
 if __name__ == "__main__":
-    run_main("choose", work)
+    main()

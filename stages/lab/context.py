@@ -103,9 +103,12 @@ class Lab:
         return chosen.workers(self.model)
 
 
-def open_lab(name: str) -> Lab:
-    """Read params.yaml and open experiment ``name``; ParamsError names what is wrong."""
-    params = load_params()
+def open_lab(name: str, params: Params | None = None) -> Lab:
+    """Open experiment ``name`` of params.yaml, which is read unless given.
+
+    ParamsError says what is wrong.
+    """
+    params = params or load_params()
     experiment = experiment_of(params, name)
     guard_of(params, experiment)
     suite = suite_of(params, experiment)

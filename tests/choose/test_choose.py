@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
 
-from stages.choose.__main__ import work
+from stages.choose.__main__ import main, work
 from stages.lab.context import Lab
-from stages.params import ModelParams, ProceduralParams
+from stages.params import ModelParams, ProceduralParams, load_params
 from tests.small_lab import small_lab
 
 
@@ -38,3 +39,17 @@ def test_an_unused_model_or_suite_changes_nothing(
     agent = dataclasses.replace(params.agent, max_steps=3)
     changed = dataclasses.replace(params, agent=agent)
     assert written(dataclasses.replace(lab, params=changed)) != before
+
+
+def test_every_experiment_that_runs_has_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy("params.yaml", tmp_path)
+    shutil.copytree("models", tmp_path / "models", ignore=shutil.ignore_patterns("adapters"))
+    monkeypatch.chdir(tmp_path)
+    main([])
+    assert {path.stem for path in Path("data/chosen").iterdir()} == load_params().run.keys()
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("suite: microrepo\n", "suite: microrep\n", 1))
+    with pytest.raises(SystemExit, match=r"choose: params.yaml: .*suite.*microrep"):
+        main([])
