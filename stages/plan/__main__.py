@@ -71,15 +71,19 @@ class Plan:
         """From earlier runs of the same on the CPU, else from the card's rates."""
         measured = training_rate(self.name) if self.same_model else None
         playing = step_seconds(self.name) if self.same_model else None
-        if stage.adapters:
-            tokens = stage.adapters * self.training_tokens
-            if measured:
-                return tokens / measured[0]
-            lean = self.model.adapter is not None and self.model.adapter.gradient_checkpointing
-            return training_seconds(self.size, self.card, tokens, lean)
-        if playing:
-            return stage.episodes * playing[0]
+        return self._training(stage, measured) + self._playing(stage, playing)
+
+    def _training(self, stage: StagePlan, measured: tuple[float, int] | None) -> float:
+        tokens = stage.passes * self.training_tokens
+        if measured or not tokens:
+            return tokens / measured[0] if measured else 0.0
+        lean = self.model.adapter is not None and self.model.adapter.gradient_checkpointing
+        return training_seconds(self.size, self.card, tokens, lean)
+
+    def _playing(self, stage: StagePlan, measured: tuple[float, int] | None) -> float:
         count = stage.episodes
+        if measured or not count:
+            return count * measured[0] if measured else 0.0
         computed, written = count * self.tokens.computed, count * self.tokens.written
         return playing_seconds(self.size, self.card, computed, written, self.model.max_live)
 
@@ -118,7 +122,7 @@ def work_table(plan: Plan) -> str:
     rows = []
     for stage in plan.stages:
         each = plan.tokens.computed + plan.tokens.written
-        tokens = stage.adapters * plan.training_tokens + stage.episodes * each
+        tokens = stage.passes * plan.training_tokens + stage.episodes * each
         rows.append((stage.stage, stage.cells, stage.episodes, tokens, plan.seconds(stage) / 3600))
     sums = ("together", *(sum(row[n] for row in rows) for n in range(1, 5)))
     shown = [(a, b, c, f"{d / 1e6:.2f} M", _duration(e)) for a, b, c, d, e in [*rows, sums]]
@@ -193,6 +197,7 @@ def assumptions(plan: Plan) -> list[str]:
         f"speed: {speed}",
         f"memory: from {plan.size.source}; activations are an upper bound",
         f"power: {NOISE:.0%} of the tasks change each way by chance, tasks independent",
+        "streams and self-synthesis: trained tokens are upper bounds from the strategies' settings",
         "left out: tests in the sandbox, retention and guard problems, loading",
     ]
 

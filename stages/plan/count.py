@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stages.lab.arms import arms_of
 from stages.params import Experiment, SuiteParams
+from stages.plan.designs import arms_work, stream_work
 from stages.plan.suite import known_tasks
 from stages.records import read_json, read_jsonl
 
@@ -32,6 +33,8 @@ class StagePlan:
     """Files made, each once and each resumable."""
     episodes: int
     adapters: int = 0
+    passes: float = 0.0
+    """Training, in budgets: one is ``synthesis.tokens`` over all epochs."""
 
 
 def tasks_per_world(
@@ -76,6 +79,7 @@ def stage_plans(experiment: Experiment, name: str, tasks: int) -> list[StagePlan
     played = runs * sum(condition != "base" for condition in conditions)
     skill = runs if "skill" in conditions else 0
     guards = (runs + skill) if experiment.guard else 0
+    more = arms_work(experiment, half, tasks // 2) + stream_work(experiment, half)
     return [
         StagePlan(
             "collect_trajectories",
@@ -83,10 +87,16 @@ def stage_plans(experiment: Experiment, name: str, tasks: int) -> list[StagePlan
             collected * experiment.collect.attempts * trained_tasks(experiment, name, tasks),
         ),
         StagePlan("baseline_eval", worlds * seeds, worlds * seeds * tasks * evaluate.repeats),
-        StagePlan("train_adapter", adapters, 0, adapters),
+        StagePlan(
+            "train_adapter",
+            adapters + more.trained_cells,
+            more.written_episodes,
+            adapters + more.adapters,
+            adapters + more.passes,
+        ),
         StagePlan(
             "evaluate",
-            played + 2 * skill + guards,
-            (played * half + skill * trained_half) * evaluate.repeats,
+            played + 2 * skill + guards + more.played_cells,
+            (played * half + skill * trained_half) * evaluate.repeats + more.episodes,
         ),
     ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from stages.lab.arm_adapters import arm_places
 from stages.lab.places import adapter_places
+from stages.lab.streams import session_counts, stream_of, stream_places
 from stages.params import load_params
 from stages.plan.__main__ import main, make_plan, power_line
 from stages.plan.count import stage_plans
+from stages.plan.designs import arms_work, stream_work
 from stages.plan.machine import Card, Size, playing_seconds, training_seconds
 from stages.plan.power import detectable_effect, mcnemar_power
 from stages.stats import power as after
@@ -107,3 +111,40 @@ def test_where_nothing_knows_the_number_of_tasks_that_is_said(params):
     plan = make_plan(params, "p1", suite="procedural")
     assert plan.tasks.source.startswith("unknown")
     assert power_line(plan) == "power: unknown, as the number of tasks is."
+
+
+@pytest.mark.parametrize("name", ["e06b", "e07", "e08", "x1", "x2", "x3", "x4", "e09", "e10"])
+def test_arms_are_counted_as_they_are_made(name):
+    lab = small_lab(name=name)
+    trained = next(s for s in stage_plans(lab.experiment, "", 12) if s.stage == "train_adapter")
+    assert trained.cells == len(adapter_places(lab)) + len(arm_places(lab))
+    assert trained.passes > 0
+
+
+@pytest.mark.parametrize("name", ["e01", "e02", "e03", "e04", "e05"])
+def test_streams_are_counted_as_they_are_made(name):
+    lab = small_lab(name=name)
+    trained = next(s for s in stage_plans(lab.experiment, "", 12) if s.stage == "train_adapter")
+    places, counts = stream_places(lab), session_counts(stream_of(lab))
+    assert trained.cells == len(adapter_places(lab)) + len(places) * len(counts)
+
+
+def test_a_stream_s_work_by_hand(params):
+    """Full replay trains on 1/20, 2/20, ... of the budget; naive updates on 1/20 each time."""
+    e01 = params.experiments["e01"]
+    work = stream_work(dataclasses.replace(e01, seeds=(0,)), half=120)
+    counts = session_counts(e01.stream)
+    arms = e01.stream.arms
+    full = [a for a in arms.values() if a.strategy == "full_replay"]
+    others = len(arms) - len(full)
+    assert work.passes == pytest.approx(len(full) * (len(counts) + 1) / 2 + others)
+    nexts = [min([c for c in counts if c > p] or [p]) for p in e01.stream.played]
+    assert work.episodes == len(arms) * sum(n + 120 for n in nexts)
+
+
+def test_self_synthesis_plays_and_trains_every_generation(params):
+    e08 = params.experiments["e08"]
+    work = arms_work(dataclasses.replace(e08, seeds=(0,)), half=120, trained=120)
+    own = [a.examples for a in e08.arms.values() if a.examples.generations]
+    assert work.written_episodes == sum(e.generations.number * e.generations.block for e in own)
+    assert work.adapters == len(e08.arms) + sum(e.generations.number for e in own)
