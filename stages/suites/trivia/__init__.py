@@ -1,0 +1,1 @@
+"""A hundred questions of general knowledge, and the judge of answers to them."""
