@@ -14,7 +14,9 @@ FULL = (
 FULL_CONFIDENCE = (
     ", and a last line `confidence: ` with how sure you are of it, a whole number from 0 to 100"
 )
-_ANSWER = re.compile(r"^[ \t*]*answer[ \t*]*:[ \t*]*(?P<said>[^\n]*)$", re.IGNORECASE | re.MULTILINE)
+_ANSWER = re.compile(
+    r"^[ \t*]*answer[ \t*]*:[ \t*]*(?P<said>[^\n]*)$", re.IGNORECASE | re.MULTILINE
+)
 _CONFIDENCE = re.compile(
     r"^[ \t*]*confidence[ \t*]*:[ \t*]*(?P<said>\d{1,3})[ \t]*%?[ \t*.]*$",
     re.IGNORECASE | re.MULTILINE,

@@ -23,9 +23,7 @@ def make_problem(subject: str, difficulty: int, rng: Random) -> Problem:
             f"{', '.join(SUBJECTS)}, difficulties 1 to 5."
         )
     draft = SUBJECTS[subject](difficulty, rng)
-    digest = hashlib.sha256(
-        f"{subject} {content(draft.steps, draft.form)}".encode()
-    ).hexdigest()
+    digest = hashlib.sha256(f"{subject} {content(draft.steps, draft.form)}".encode()).hexdigest()
     return Problem(
         problem_id=f"{subject}-{difficulty}-{digest[:10]}",
         part=_part(digest),

@@ -122,7 +122,9 @@ def probability(d: int, rng: Random) -> Draft:
         return _drawn(three, "take one", "not red", Form(FIRST, SECOND), *steps)
     if d == 4:
         steps = (total, Step("times", red, red), Step("times", FIRST, FIRST))
-        return _drawn(two, "take one then put it back", "red each time", Form(SECOND, THIRD), *steps)
+        return _drawn(
+            two, "take one then put it back", "red each time", Form(SECOND, THIRD), *steps
+        )
     red += 1
     steps = (
         Step("plus", red, blue),
@@ -131,9 +133,7 @@ def probability(d: int, rng: Random) -> Draft:
         Step("minus", FIRST, 1),
         Step("times", FIRST, FOURTH),
     )
-    return _drawn(
-        f"{red} red and {blue} blue", "take two", "all red", Form(THIRD, Ref(4)), *steps
-    )
+    return _drawn(f"{red} red and {blue} blue", "take two", "all red", Form(THIRD, Ref(4)), *steps)
 
 
 def geometry(d: int, rng: Random) -> Draft:
@@ -195,7 +195,9 @@ def _plain(text: str, *steps: Step) -> Draft:
 
 
 def _valued(rule: str, wanted: str, *steps: Step) -> Draft:
-    return Draft((f"f of x is {rule} what is {wanted}", f"for f of x is {rule} get {wanted}"), steps)
+    return Draft(
+        (f"f of x is {rule} what is {wanted}", f"for f of x is {rule} get {wanted}"), steps
+    )
 
 
 def _solved(equation: str, *steps: Step) -> Draft:
