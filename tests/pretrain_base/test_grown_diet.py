@@ -23,7 +23,7 @@ from stages.pretrain_base.diet import diet_of
 from stages.pretrain_base.model import new_model, take_weights
 from stages.pretrain_base.tokenizer import load_tokenizer
 from stages.records import sha256_file
-from stages.suites.trivia import beliefs
+from stages.suites import beliefs
 from tests.small_lab import ROOT
 
 BASE = ROOT / "models" / "base"
