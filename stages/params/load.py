@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stages.params.loops import SOURCE, LoopParams, require_sound_loop
 from stages.params.schema import AgentParams, Experiment, ModelParams, Params
 from stages.params.strict import ParamsError, build, nearest, read_yaml, read_yaml_quickly
 from stages.params.suites import SuiteParams
@@ -43,6 +44,8 @@ def _checked(document: Mapping[str, Any], path: Path) -> Params:
         teacher_model(params, experiment, at)
         for model in experiment.models:
             named_model(params, model, f"{at}.models")
+    for name, loop in params.loops.items():
+        _check_loop(params, name, loop, f"{path}: loops.{name}")
     for name, experiment_id in params.run.items():
         experiment_of(params, name)
         if experiment_id != name.partition(CELL)[0]:
@@ -51,6 +54,35 @@ def _checked(document: Mapping[str, Any], path: Path) -> Params:
                 f"{name.partition(CELL)[0]!r}, which DVC must watch. Write that name."
             )
     return params
+
+
+def _check_loop(params: Params, name: str, loop: LoopParams, at: str) -> None:
+    """Every name in a loop's block must exist; ParamsError says where it doesn't."""
+    if name in params.experiments:
+        raise ParamsError(f"{at}: an experiment has this name too. Give the loop another.")
+    loop_model(params, loop, at)
+    loop_guard(params, loop, at)
+    for arm, values in loop.arms.items():
+        if values.teacher not in (None, SOURCE):
+            named_model(params, values.teacher, f"{at}.arms.{arm}.teacher")
+    require_sound_loop(loop, at)
+
+
+def loop_of(params: Params, name: str) -> LoopParams:
+    """The loop of that name; ParamsError lists the known ones."""
+    return _look_up(params.loops, name, "loop")
+
+
+def loop_model(params: Params, loop: LoopParams, where: str = "loop") -> ModelParams:
+    """The model that the loop starts from: its own, else the top-level one."""
+    return named_model(params, loop.model or params.model, f"{where}.model")
+
+
+def loop_guard(params: Params, loop: LoopParams, where: str = "loop") -> SuiteParams | None:
+    """The suite that guards the loop, or None."""
+    if loop.guard is None:
+        return None
+    return _look_up(params.suites, loop.guard.suite, f"{where}.guard.suite")
 
 
 def experiment_of(params: Params, name: str) -> Experiment:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from stages.params.arms import ArmParams
+from stages.params.criteria import CriterionParams, Train
+from stages.params.loops import LoopParams
 from stages.params.stream import StreamParams
 from stages.params.suites import SuiteParams
 from stages.params.values import later
@@ -148,11 +150,18 @@ class OrganismParams:
     learning_rate: float
     """peak learning rate"""
     curriculum: float
-    """share of the tokens over which one stage of the diet gives way to the next, 0 to 1"""
+    """share of the tokens over which one stage of the diet gives way to the next, 0 to 1; 0: the
+    full diet from the start"""
     workers: int
     """training processes of one thread each"""
     persistent_worlds: int
     """pretraining worlds met many times"""
+    start: str | None = later(None)
+    """folder of the model whose weights and tokenizer it goes on from; null: from scratch"""
+    trivia: float = later(0.0)
+    """share of the documents that are trivia with planted beliefs, 0 to 1"""
+    maths: float = later(0.0)
+    """share of the documents that are maths with reasoning, 0 to 1"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,30 +213,6 @@ class Synthesis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
-    """Training of one adapter."""
-
-    rank: int
-    """rank of A and B"""
-    alpha: float
-    """LoRA's scale; ΔW = alpha / rank · B·A"""
-    learning_rate: float
-    """peak learning rate"""
-    epochs: int
-    """passes over the examples"""
-    dpo_learning_rate: float
-    """peak learning rate where training is DPO (format C)"""
-    batch_size: int
-    """examples per optimizer step"""
-    warmup: float
-    """share of the steps over which the rate rises, 0 to 1"""
-    min_examples: int
-    """fewest examples that training accepts"""
-    beta: float
-    """strength of DPO's KL constraint (format C)"""
-
-
-@dataclass(frozen=True, kw_only=True)
 class AdapterParams:
     """How adapters are trained on one model: these replace the experiment's own `train` values."""
 
@@ -275,20 +260,6 @@ class Evaluate:
     """sampling temperature; 0 is greedy"""
     tasks: int | None = None
     """most tasks of a half that are played, the first ones; null plays all"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CriterionParams:
-    """One registered criterion: estimand, comparator, threshold, and its test."""
-
-    estimand: str
-    """what is estimated, such as forward_transfer.skill"""
-    comparator: Literal[">", ">=", "<", "<=", "within"]
-    """the side of the threshold that supports the hypothesis; within: on both sides of zero"""
-    threshold: float
-    """in the estimand's unit"""
-    test: str
-    """statistical test reported beside the interval"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,3 +329,5 @@ class Params:
     organisms: dict[str, OrganismParams]
     """further organisms by name: each is pretrained into models/organisms/NAME"""
     experiments: dict[str, Experiment]
+    loops: dict[str, LoopParams] = field(default_factory=dict)
+    """self-improvement loops by name, each a registration as an experiment is"""
