@@ -22,6 +22,8 @@ CLAIMED = "above the noise"
 NOT_CLAIMED = "not above the noise"
 JOIN = " × "
 NOISE = "noise"
+MeanSquares = dict[tuple[int, ...], MeanSquare]
+"""Set of factor axes -> its mean square."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,9 @@ def variance_components(
     table = _checked(values, factors)
     if np.ptp(table) <= 1e-12 * float(np.max(np.abs(table))):
         return Undefined("all runs gave the same value, so there is no variance to divide")
-    squares = mean_squares(table)
+    squares, within = mean_squares(table)
     axes = tuple(range(len(factors)))
-    repeats = table.shape[-1] > 1
-    noise = squares.pop(None) if repeats else squares.pop(axes)
+    noise = squares.pop(axes) if within is None else within
     sources: dict[str, Component] = {}
     for subset in squares:
         name = JOIN.join(factors[axis] for axis in subset)
@@ -101,13 +102,13 @@ def variance_components(
     sources[NOISE] = _noise(noise, alpha)
     positive = {name: max(source.variance, 0.0) for name, source in sources.items()}
     total = sum(positive.values())
-    what = "repeats" if repeats else JOIN.join(factors)
+    what = JOIN.join(factors) if within is None else "repeats"
     shares = {name: value / total for name, value in positive.items()}
     return Components(float(table.mean()), sources, shares, what, alpha)
 
 
-def mean_squares(table: NDArray[np.float64]) -> dict[tuple[int, ...] | None, MeanSquare]:
-    """Mean square of every set of factor axes of a balanced table; None: of the repeats.
+def mean_squares(table: NDArray[np.float64]) -> tuple[MeanSquares, MeanSquare | None]:
+    """Mean square of every set of factor axes of a balanced table, and that of the repeats if any.
 
     SS_S = Σ over all runs of (Σ_{U ⊆ S} (-1)^(∣S∣-∣U∣) · mean over the axes not in U)².
     """
@@ -117,7 +118,7 @@ def mean_squares(table: NDArray[np.float64]) -> dict[tuple[int, ...] | None, Mea
     for subset in subsets:
         others = tuple(axis for axis in range(table.ndim) if axis not in subset)
         means[subset] = table.mean(axis=others, keepdims=True)
-    found: dict[tuple[int, ...] | None, MeanSquare] = {}
+    found: MeanSquares = {}
     for subset in subsets[1:]:
         inside = [u for u in subsets if set(u) <= set(subset)]
         effect = sum((-1.0) ** (len(subset) - len(u)) * means[u] for u in inside)
@@ -125,10 +126,10 @@ def mean_squares(table: NDArray[np.float64]) -> dict[tuple[int, ...] | None, Mea
         squares = float(np.sum(np.broadcast_to(effect, table.shape) ** 2))
         found[subset] = MeanSquare(squares / df, df)
     repeats = table.shape[-1]
-    if repeats > 1:
-        df = table.size // repeats * (repeats - 1)
-        found[None] = MeanSquare(float(np.sum((table - means[subsets[-1]]) ** 2)) / df, df)
-    return found
+    if repeats == 1:
+        return found, None
+    df = table.size // repeats * (repeats - 1)
+    return found, MeanSquare(float(np.sum((table - means[subsets[-1]]) ** 2)) / df, df)
 
 
 def _checked(values: ArrayLike, factors: Sequence[str]) -> NDArray[np.float64]:
@@ -158,7 +159,7 @@ def _checked(values: ArrayLike, factors: Sequence[str]) -> NDArray[np.float64]:
 
 def _component(
     subset: tuple[int, ...],
-    squares: dict[tuple[int, ...] | None, MeanSquare],
+    squares: MeanSquares,
     noise: MeanSquare,
     axes: tuple[int, ...],
     shape: tuple[int, ...],
@@ -183,7 +184,7 @@ def _component(
 
 def contrast(
     subset: tuple[int, ...],
-    squares: dict[tuple[int, ...] | None, MeanSquare],
+    squares: MeanSquares,
     noise: MeanSquare,
     axes: tuple[int, ...],
 ) -> tuple[list[MeanSquare], list[MeanSquare]]:

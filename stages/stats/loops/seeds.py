@@ -92,7 +92,7 @@ def compare_seeds(right: Sequence[int], n: int, alpha: float = 0.05) -> SeedComp
     table = np.stack([counts, n - counts])
     spread: float | Undefined = Undefined("all answers of all seeds are alike")
     if table.sum(axis=1).all():
-        spread = float(stats.chi2_contingency(table, correction=False).pvalue)
+        spread = float(stats.chi2_contingency(table, correction=False)[1])
     told = min(1.0, fisher * pairs)
     homogeneity = 1.0 if isinstance(spread, Undefined) else spread
     differ = told < alpha and homogeneity < alpha
@@ -111,7 +111,7 @@ def fisher_p(first_right: int, first_n: int, second_right: int, second_n: int) -
             f"{first_right} of {first_n} and {second_right} of {second_n} are no counts. Give 0 to "
             "n right answers of n."
         )
-    return float(stats.fisher_exact(table)[1])
+    return float(np.asarray(stats.fisher_exact(table))[1])
 
 
 def cochran_q(correct: ArrayLike) -> tuple[float, float] | Undefined:

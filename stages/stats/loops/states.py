@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from stages.stats.clusters import clustered_proportion
 from stages.stats.intervals import Estimate, Undefined
@@ -145,8 +145,9 @@ def item_sets(item_ids: Sequence[str], runs: Sequence[ArrayLike]) -> ItemSets:
     ever = np.array([["X" in trajectory for trajectory in run] for run in ends])
     base = np.array([run[0] for run in answers])
 
-    def chosen(mask: NDArray[np.bool_]) -> tuple[str, ...]:
-        return tuple(item for item, keep in zip(item_ids, mask, strict=True) if keep)
+    def chosen(mask: ArrayLike) -> tuple[str, ...]:
+        kept = np.asarray(mask, dtype=bool)
+        return tuple(item for item, keep in zip(item_ids, kept, strict=True) if keep)
 
     return ItemSets(
         universally_stuck=chosen((last == "S").all(axis=0)),

@@ -124,8 +124,9 @@ def _signal(
     if name == "length":
         before, after = ([math.log1p(arm[i].tokens) for i in base] for arm in (base, now))
         shift = hodges_lehmann(before, after, alpha, "item")
-        ends = (math.exp(min(end, 700.0)) for end in (shift.value, shift.lo, shift.hi))
-        ratio = Estimate(*ends, shift.n, "item", alpha)
+        ratio = Estimate(
+            math.exp(shift.value), math.exp(shift.lo), math.exp(shift.hi), shift.n, "item", alpha
+        )
         return Signal(ratio, _read(ratio, SHRINK, GROWTH))
     pairs = [(getattr(now[item], name), getattr(base[item], name)) for item in base]
     if any(value is None for pair in pairs for value in pair):

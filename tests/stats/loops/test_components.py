@@ -100,12 +100,13 @@ def test_three_way_mean_squares_against_statsmodels() -> None:
     rows = [(a, b, c, v) for (a, b, c, _), v in np.ndenumerate(values)]
     long = pandas.DataFrame(rows, columns=["a", "b", "c", "value"])
     table = sm.stats.anova_lm(ols("value ~ C(a) * C(b) * C(c)", long).fit(), typ=1)
-    ours = mean_squares(values)
+    ours, repeats = mean_squares(values)
+    assert repeats is not None
     names = {(0,): "C(a)", (1,): "C(b)", (1, 2): "C(b):C(c)", (0, 1, 2): "C(a):C(b):C(c)"}
     for subset, name in names.items():
         assert ours[subset].value == pytest.approx(table.loc[name, "mean_sq"])
         assert ours[subset].df == table.loc[name, "df"]
-    assert ours[None].value == pytest.approx(table.loc["Residual", "mean_sq"])
+    assert repeats.value == pytest.approx(table.loc["Residual", "mean_sq"])
     interaction = decomposed(values).sources["order × decoding × training"]
     assert interaction.exact
     assert interaction.f == pytest.approx(table.loc["C(a):C(b):C(c)", "F"])

@@ -28,7 +28,7 @@ HISTORIES = st.tuples(st.integers(2, 8), st.integers(1, 15)).flatmap(
 
 # Steps from learned to lost of eight items; + is censored: 10, 10+, 20, 20, 30+, 40, 50+, 50+
 BY_HAND = [
-    Span(i, t, lost)
+    Span(i, t, bool(lost))
     for i, (t, lost) in enumerate(
         [(10, 1), (10, 0), (20, 1), (20, 1), (30, 0), (40, 1), (50, 0), (50, 0)]
     )
@@ -67,7 +67,9 @@ def test_the_curve_against_statsmodels(pairs: list[tuple[int, bool]]) -> None:
     times, lost = zip(*pairs, strict=True)
     other = SurvfuncRight(np.array(times), np.array(lost, dtype=int))
     assert [row.steps for row in rows] == list(other.surv_times)
-    assert [row.survival.value for row in rows] == pytest.approx(list(other.surv_prob), abs=1e-12)
+    assert [row.survival.value for row in rows] == pytest.approx(
+        np.asarray(other.surv_prob).tolist(), abs=1e-12
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.asarray(other.surv_prob_se)
     for row, error in zip(rows, errors, strict=True):
@@ -78,13 +80,13 @@ def test_the_curve_against_statsmodels(pairs: list[tuple[int, bool]]) -> None:
             assert row.survival.hi == pytest.approx(share ** math.exp(-half), abs=1e-6)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(HISTORIES)
 def test_the_median_is_that_of_items(correct: np.ndarray) -> None:
     steps = [3.0 * k + k * k for k in range(len(correct))]
     ids = range(correct.shape[1])
     spans = learned_spans(ids, correct, steps)
-    ours, theirs = forgetting_half_life(spans, resamples=50), half_life(correct, steps)
+    ours, theirs = forgetting_half_life(spans, resamples=20), half_life(correct, steps)
     if isinstance(theirs, Undefined):
         assert ours == theirs
         return
