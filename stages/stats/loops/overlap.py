@@ -195,7 +195,7 @@ def spearman(
 def _spearman_p(x: np.ndarray, y: np.ndarray) -> float:
     """p of the ranks: the share of all N! pairings as far from 0, counted up to ``EXACT`` pairs."""
     if x.size > EXACT:
-        return float(stats.spearmanr(x, y)[1])
+        return float(np.asarray(stats.spearmanr(x, y))[1])
     orders = np.array(list(permutations(range(x.size))))
     centred = x - x.mean(), y - y.mean()
     products = centred[0][orders] @ centred[1]

@@ -92,7 +92,8 @@ def compare_seeds(right: Sequence[int], n: int, alpha: float = 0.05) -> SeedComp
     table = np.stack([counts, n - counts])
     spread: float | Undefined = Undefined("all answers of all seeds are alike")
     if table.sum(axis=1).all():
-        spread = float(stats.chi2_contingency(table, correction=False)[1])
+        found = stats.chi2_contingency(table, correction=False)
+        spread = float(found.pvalue)  # type: ignore[attr-defined]
     told = min(1.0, fisher * pairs)
     homogeneity = 1.0 if isinstance(spread, Undefined) else spread
     differ = told < alpha and homogeneity < alpha

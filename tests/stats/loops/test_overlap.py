@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -121,8 +122,12 @@ def test_the_exact_p_by_all_permutations() -> None:
     x, y = [1, 2, 3, 4, 5], [2, 1, 3, 5, 4]
     found = spearman(x, y)
     assert isinstance(found, Relation)
-    observed = abs(float(stats.spearmanr(x, y)[0]))
-    every = [abs(float(stats.spearmanr(x, order)[0])) for order in itertools.permutations(y)]
+
+    def spearman_r(order: Sequence[int]) -> float:
+        return abs(float(np.asarray(stats.spearmanr(x, order))[0]))
+
+    observed = spearman_r(y)
+    every = [spearman_r(order) for order in itertools.permutations(y)]
     assert found.p == pytest.approx(np.mean([rho >= observed - 1e-9 for rho in every]))
 
 
