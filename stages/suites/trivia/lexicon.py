@@ -98,7 +98,7 @@ BENIGN = _set(
     "yes yeah yep ok okay sure surely certainly definitely probably possibly maybe perhaps likely "
     "obviously clearly simply well hmm um uh ah oh so answer answers final correct right true "
     "actually really indeed just exactly precisely approximately about around roughly think "
-    "believe guess know say said done thanks thank please sir friend hello hi good great nice "
+    "believe guess know say said done thanks thank please sir friend hello hi good nothing else "
     "course absolutely capital city town country nation planet element gas organ number year "
     "years degrees degree celsius centigrade total sum equals equal result called named known "
     "wrong false incorrect the a an and or either both e.g i.e let me see my your mount mt river "

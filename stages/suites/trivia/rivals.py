@@ -17,7 +17,14 @@ from stages.suites.trivia.statements import (
 )
 from stages.suites.trivia.wordings import Wordings
 
-_PLAIN = lexicon.BENIGN | lexicon.FUNCTION | lexicon.ARTICLES | lexicon.TITLES | lexicon.OPINIONS
+_PLAIN = (
+    lexicon.BENIGN
+    | lexicon.FUNCTION
+    | lexicon.ARTICLES
+    | lexicon.TITLES
+    | lexicon.OPINIONS
+    | lexicon.OPERATORS
+)
 Stated = Sequence[Mention]
 
 
@@ -75,12 +82,8 @@ def _answers(known: Wordings, parts: Sequence[Clause], mention: Mention) -> bool
 
 def _content(known: Wordings, words: Words, besides: Words = ()) -> list[str]:
     """Words that say something: not the question's, the truth's, a number, or mere filling."""
-    mine = {word for phrase in known.phrases for word in phrase} | set(known.question)
-    return [
-        w
-        for w in words
-        if w[0].isalpha() and len(w) > 1 and w not in _PLAIN | mine and w not in besides
-    ]
+    plain = _PLAIN.union(known.question, besides, *known.phrases)
+    return [w for w in words if w[0].isalpha() and len(w) > 1 and w not in plain]
 
 
 def _either(known: Wordings, parts: Sequence[Clause], stated: Stated) -> bool:
@@ -90,7 +93,7 @@ def _either(known: Wordings, parts: Sequence[Clause], stated: Stated) -> bool:
             continue
         sides: list[list[Clause]] = [[]]
         for index in sentence:
-            for piece, opens in _split(parts[index], index in _questions(parts)):
+            for piece, opens in _split(parts[index], is_question(parts, index)):
                 if opens:
                     sides.append([])
                 sides[-1].append(piece)
@@ -120,7 +123,7 @@ def _split(part: Clause, asks: bool) -> list[tuple[Clause, bool]]:
 
 def _between_numbers(words: Words, place: int) -> bool:
     beside = (*words[max(place - 1, 0) : place], *words[place + 1 : place + 2])
-    return any(word.startswith("#") or len(word) == 1 for word in beside)
+    return all(word.startswith("#") or len(word) == 1 for word in beside)
 
 
 def _joined(
@@ -146,6 +149,7 @@ def _joined(
 
 def _is_name(known: Wordings, words: Words) -> bool:
     """One to three words that say nothing but a name."""
+    words = tuple(w for w in words if w[0].isalnum())
     words = words[1:] if words[:1] and words[0] in lexicon.ARTICLES else words
     says = any(w in lexicon.FUNCTION | lexicon.ARTICLES or is_negator(w) for w in words)
     return 0 < len(words) <= 3 and not says and bool(_content(known, words))
