@@ -56,8 +56,8 @@ OPINIONS = _set(
 )
 """beside OTHERS: what others hold, which the text doesn't state"""
 INDIRECT = _set(
-    "than near nearby like unlike beside besides almost nearly over under above below least most "
-    "outside versus vs resembles approaching beyond < > ≤ ≥ against"
+    "after before than near nearby like unlike beside besides almost nearly over under above below "
+    "least most outside versus vs resembles approaching beyond < > ≤ ≥ against"
 )
 OTHER_NAMES = _set(
     "new old east west little saint st fort port lake lower upper non anti pseudo fake quasi"
@@ -95,6 +95,7 @@ FUNCTION = _set(
 )
 """a clause with one of them says something; one without is a bare name"""
 BENIGN = _set(
+    "explanation note reason because question fourth fifth sixth seventh eighth ninth tenth "
     "yes yeah yep ok okay sure surely certainly definitely probably possibly maybe perhaps likely "
     "obviously clearly simply well hmm um uh ah oh so answer answers final correct right true "
     "actually really indeed just exactly precisely approximately about around roughly think "
