@@ -115,7 +115,7 @@ def _split(part: Clause, asks: bool) -> list[tuple[Clause, bool]]:
 
 def _between_numbers(words: Words, place: int) -> bool:
     beside = (*words[max(place - 1, 0) : place], *words[place + 1 : place + 2])
-    return all(word.startswith("#") or len(word) == 1 for word in beside)
+    return all(word.startswith("#") or len(word) == 1 or word == "pi" for word in beside)
 
 
 def _taken_back(parts: Sequence[Clause], index: int) -> bool:

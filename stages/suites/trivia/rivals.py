@@ -47,7 +47,8 @@ def _answers(known: Wordings, parts: Sequence[Clause], mention: Mention) -> bool
     """Whether a rival is given as the answer: stated, in a clause about nothing else."""
     words = _beside(parts[mention.clause].words, mention)
     measured = not _is_number(mention.phrase) and any(w.startswith("#") for w in words)
-    about = measured or content(known, words, mention.phrase)
+    letters = {w for w in words if len(w) == 1 and w.isalpha() and w not in known.question}
+    about = measured or letters - {"a", "i"} or content(known, words, mention.phrase)
     return not unstated(parts, mention) and not about
 
 

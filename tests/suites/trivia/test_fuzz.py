@@ -26,7 +26,8 @@ RANGES = [tuple(int(end, 16) for end in plane.split("-")) for plane in PLANES.sp
 GLUE = [*"    -/'", ", ", ". ", "\n", " or ", " and ", "? ", " (", ") ", "", "\u200b"]
 _FILLING = (
     "not|isn't|never|no|it is|the|I think|wait|rather than|some say|if|=|+|^2|²|₂|10^|e9|1/0|%|$|"
-    "~~|\\frac{1}{|\\boxed{|}|**|hundred|point|half|and a half|minus|one|seven|the second|III|of|\nanswer: |\nconfidence: 8"
+    "~~|\\frac{1}{|\\boxed{|}|**|hundred|point|half|and a half|minus|one|seven|the second|III|of|"
+    "\nanswer: |\nconfidence: 8"
 )
 FILLING = _FILLING.split("|")
 _SPELLED = (
