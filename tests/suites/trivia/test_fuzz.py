@@ -63,7 +63,7 @@ def values(text: str) -> set[Fraction]:
     """Every number that any run of digits in ``text`` could be meant as."""
     text = unicodedata.normalize("NFKC", text).replace("\N{FRACTION SLASH}", "/")
     text = "".join(str(unicodedata.decimal(c, c)) for c in text if unicodedata.category(c) != "Cf")
-    text = re.sub(r"(?<=\d)[,\s](?=\d{3})", "", text)
+    text += " ; " + re.sub(r"(?<=\d)[,\s](?=\d{3})", "", text)
     found: set[Fraction] = set()
     for whole, below in re.findall(r"(\d{0,9}(?:\.?\d{1,9}))(?:\s*/\s*(\d{1,9}))?", text):
         for value in {Fraction(whole), Fraction(whole) / (int(below or 1) or 1)}:
