@@ -32,7 +32,7 @@ def is_one_of(known: Wordings, parts: Sequence[Clause], stated: Stated) -> bool:
             for piece, opens in _split(parts[index], is_question(parts, index)):
                 if opens:
                     sides.append([])
-                sides[-1].append(piece)
+                sides[-1].extend([piece] if piece.words else [])
         if len(sides) > 1 and not all(_says(known, side) for side in sides):
             return True
     return False

@@ -105,6 +105,12 @@ def test_a_wording_without_its_key_term_is_not_enough() -> None:
     assert "key term 'nobel'" in why_wrong(item, "the chemist")
 
 
+def test_an_or_with_nothing_beside_it_is_judged() -> None:
+    assert why_wrong(ITEMS["geo_014"], "Madrid or, Madrid?") == ""
+    assert "alternatives" in why_wrong(ITEMS["geo_014"], "Madrid or?")
+    assert "alternatives" in why_wrong(ITEMS["geo_014"], "Or Madrid")
+
+
 def test_nothing_in_an_answer_is_run_and_long_ones_are_read_at_their_beginning() -> None:
     assert why_wrong(ITEMS["math_006"], "__import__('os').getpid() or 8")
     assert why_wrong(ITEMS["math_006"], "9" * 100_000)
