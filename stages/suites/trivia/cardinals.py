@@ -5,39 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-_UNITS = {
-    word: value
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-} | {"nought": 0, "nil": 0}
-_TENS = {
-    word: 10 * value
-    for value, word in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-    )
-} | {"fourty": 40}
+_TEENS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+)
+_TIES = "twenty thirty forty fifty sixty seventy eighty ninety"
+_UNITS = {word: value for value, word in enumerate(_TEENS.split())} | {"nought": 0, "nil": 0}
+_TENS = {word: 10 * value for value, word in enumerate(_TIES.split(), start=2)} | {"fourty": 40}
 _SCALES = {
     "dozen": 12,
     "hundred": 100,
@@ -47,9 +21,7 @@ _SCALES = {
     "trillion": 10**12,
 }
 _SMALL = _UNITS | _TENS
-_BEFORE_PRONOUN = frozenset(
-    ["the", "this", "that", "no", "which", "any", "every", "another", "each"]
-)
+_BEFORE_PRONOUN = frozenset(("the", "this", "that", "no", "which", "any", "every", "another"))
 _AFTER_PRONOUN = frozenset(["of", "that", "who", "which", "can"])
 
 
@@ -85,7 +57,14 @@ def _number(tokens: Sequence[str], place: int) -> tuple[Fraction | None, int]:
             return value + fraction, end + 1
     if rest[:1] in (("percent",), ("pct",)) or rest[:2] == ("per", "cent"):
         return value / 100, end + (2 if rest[0] == "per" else 1)
-    if rest[:1] == ("/",) and rest[1:] and rest[1].startswith("#") and Fraction(rest[1][1:]):
+    exponent = place > 0 and tokens[place - 1] == "^"
+    if (
+        rest[:1] == ("/",)
+        and not exponent
+        and rest[1:]
+        and rest[1].startswith("#")
+        and Fraction(rest[1][1:])
+    ):
         return value / Fraction(rest[1][1:]), end + 2
     return value, end
 

@@ -10,14 +10,28 @@ It knows words, not the world: an answer that states the truth and something els
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from stages.suites.items import Item, Judged
-from stages.suites.trivia import rivals
-from stages.suites.trivia.statements import Words, clauses, corrected, mentions, unstated
+from stages.suites.trivia import alternatives, rivals
+from stages.suites.trivia.statements import (
+    Clause,
+    Mention,
+    Words,
+    clauses,
+    corrected,
+    mentions,
+    unstated,
+)
 from stages.suites.trivia.surnames import another_name
 from stages.suites.trivia.wordings import Wordings, bare, wordings
 from stages.suites.trivia.words import tokens
+
+_ANSWER_LINE = re.compile(r"^[ \t*]*answer[ \t*]*:", re.IGNORECASE | re.MULTILINE)
+_CONFIDENCE_LINE = re.compile(
+    r"^[ \t*]*confidence[ \t*]*:[ \t*]*\d{1,3}[ \t]*%?[ \t*.]*$", re.IGNORECASE | re.MULTILINE
+)
 
 
 class TriviaJudge:
@@ -32,7 +46,7 @@ class TriviaJudge:
 def why_wrong(item: Item, text: str) -> str:
     """Why ``text`` is no right answer to ``item``, in a few words; empty for a right one."""
     known = wordings(item)
-    said = tokens(text, (*known.phrases, known.belief))
+    said = tokens(answer_in(text), (*known.phrases, known.belief))
     if not said:
         return "no answer"
     if bare(said) in known.forms:
@@ -46,7 +60,30 @@ def why_wrong(item: Item, text: str) -> str:
     if reasons[-1] in ("it is negated", "it is taken back"):
         return reasons[-1]
     lacking = _lacking(known, frozenset(m.phrase for m in stated))
-    return lacking or rivals.contradiction(known, parts, stated, found)
+    return lacking or _contradicted(known, parts, stated, found)
+
+
+def answer_in(text: str) -> str:
+    """The text from its one line ``answer: ...`` on, without a line ``confidence: 80``."""
+    starts = [found.start() for found in _ANSWER_LINE.finditer(text)]
+    return _CONFIDENCE_LINE.sub("", text[starts[-1] if len(starts) == 1 else 0 :])
+
+
+def _contradicted(
+    known: Wordings, parts: list[Clause], stated: list[Mention], found: list[Mention]
+) -> str:
+    """Why the stated truth doesn't stand alone; empty where it does."""
+    if rivals.is_believed(known, parts, found):
+        return "the usual wrong answer stands in it too"
+    if rivals.has_other_number(known, parts):
+        return "another number stands in it too"
+    if alternatives.is_one_of(known, parts, stated):
+        return "it is one of several alternatives"
+    if alternatives.is_joined(known, parts, stated, found):
+        return "it is joined with another answer"
+    listed = alternatives.is_listed(known, parts, stated)
+    row = listed or alternatives.is_in_a_row(known, parts, stated)
+    return "it is one of a list" if row else ""
 
 
 def _lacking(known: Wordings, stated: frozenset[Words]) -> str:

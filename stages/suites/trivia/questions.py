@@ -132,7 +132,7 @@ def _require_judged(row: Question, where: str) -> None:
             raise RecordError(
                 f"{where}: field {field!r}: the judge says {text!r} is "
                 f"{'wrong (' + verdict.reason + ')' if right else 'right'}. {_REMEDY} Every "
-                "wording of the answer must hold all key terms, and the belief must not."
+                "wording of the answer must hold all key_terms, and the belief must not."
             )
 
 

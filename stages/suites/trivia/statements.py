@@ -172,7 +172,8 @@ def _left_open(parts: Sequence[Clause], index: int) -> bool:
 
 
 def _denied(parts: Sequence[Clause], mention: Mention) -> bool:
-    following = parts[mention.clause + 1 : mention.clause + 2]
+    after = parts[mention.clause + 1 :]
+    following = [p for p in after if not all(w in lexicon.PAUSES for w in p.words)][:1]
     tag = bool(following) and following[0].mark == "?" and following[0].words[-1] in ("it", "no")
     return bool(following) and is_denial(following[0].words) and not tag
 
@@ -180,6 +181,9 @@ def _denied(parts: Sequence[Clause], mention: Mention) -> bool:
 def _quoted(parts: Sequence[Clause], mention: Mention) -> bool:
     words = parts[mention.clause].words
     if any(w in lexicon.CONDITIONS for w in words):
+        return True
+    following = parts[mention.clause + 1 : mention.clause + 2]
+    if "was" in words and following and following[0].words[0] in ("now", "today"):
         return True
     others = any(w in lexicon.OTHERS for w in words)
     return others and any(w in lexicon.OPINIONS for w in words)
@@ -194,6 +198,10 @@ def _indirect(parts: Sequence[Clause], mention: Mention) -> bool:
         return False
     if words[place] == "of":
         return not place or words[place - 1] not in lexicon.NAMED_BY_OF
+    if words[place] == "to":
+        return bool(place) and words[place - 1] in lexicon.COMPARED_TO
+    if mention.phrase[0].startswith("#") and words[place] in lexicon.ROUGHLY:
+        return False
     return words[place] in lexicon.INDIRECT or words[place] in lexicon.OTHER_NAMES
 
 

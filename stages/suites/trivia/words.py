@@ -56,6 +56,7 @@ _REPLACED = (
 _POWER_OF_TEN = re.compile(r"(?<![\w.,^])\d+(?:\.\d+)?\s*[x*]\s*10\s*\^\s*[+-]?\d{1,2}(?![\w.])")
 _TOKEN = re.compile(
     r"\d[\d.,]*[^\W\d_][^\W_]*"  # 8th, 12cm, 1,000km: no number
+    r"|(?<=\^)[+-]?\d+"  # of an exponent no fraction
     r"|(?:(?<![\w)%])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+(?![\w.]))?%?"
     r"|(?<![\w.])\.\d+%?"
     r"|[^\W_]+(?:['-][^\W_]+)*"
@@ -75,9 +76,9 @@ def tokens(text: str, phrases: Iterable[tuple[str, ...]] = ()) -> tuple[str, ...
         parts = token.split("-")
         together = f" {' '.join(parts)} "
         if len(parts) > 1 and all(parts) and not token[0].isdigit():
-            split = merged(parts)
-            apart = len(split) == 1 or any(together in phrase for phrase in wanted)
-            found.extend(parts if apart else [token])
+            apart = len(merged(parts)) == 1 or any(together in phrase for phrase in wanted)
+            denied = parts[0] in ("not", "never", "non", "anti")
+            found.extend(["not", *parts[1:]] if denied else parts if apart else [token])
         else:
             found.append(_valued(token))
     return tuple(merged(found))
