@@ -33,8 +33,12 @@ class Swap:
     """largest difference of a logit from the base's, adapter attached"""
     shift_after_detaching: float
     """the same once it is detached: exactly 0"""
-    n_probes: int
+    probes: int
     """prompts compared"""
+
+    def facts(self) -> dict[str, float | int | str]:
+        """For facts.json, each under ``swap_``."""
+        return {f"swap_{name}": value for name, value in dataclasses.asdict(self).items()}
 
 
 def prove_live(

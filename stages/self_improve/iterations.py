@@ -78,7 +78,7 @@ def iterations(run: Run, steps: Sequence[int], history: Sequence[CheckpointPlace
     live: dict[str, Any] = {}
     if run.learner.sha256 != before:
         prompts = [chat_of(item) for item in run.items("train")]
-        live = {"swap": dataclasses.asdict(prove_live(run.learner, prompts, before))}
+        live = dict(prove_live(run.learner, prompts, before).facts())
     return _advance(done, live)
 
 
@@ -93,7 +93,10 @@ def _step(run: Run, memory: Memory, step: int) -> Step:
         answers = teachers.taught(run, items, step)
     replays = memory.of_kind(REPLAY)
     fresh = [] if replays else _replays(run, step)
-    own = {"weak": list(weak), "targeted": bool(run.arm.targeted and weak)} if tests else {}
+    own: dict[str, Any] = {}
+    if tests:
+        aimed = bool(run.arm.targeted and weak)
+        own = {"weak": list(weak), "self_test": _by_group(tests), "targeted": aimed}
     practised = Practised()
     if run.arm.train:
         practised = _practise(run, memory, answers, replays or fresh, step)
@@ -184,7 +187,8 @@ def _advance(done: Sequence[Step], live: dict[str, Any]) -> Advance:
     own = {
         "answers": _counts(attempts),
         "loopholes": loopholes(attempts),
-        "steps": [{**step.own, **step.practised.own} for step in done],
+        "by_step": [step.practised.own for step in done],
+        **done[-1].own,
         **live,
     }
     return Advance(
@@ -213,3 +217,13 @@ def _counts(attempts: Sequence[Attempt]) -> dict[str, dict[str, int]]:
         row["correct"] += attempt.judged.correct
         row["visible"] += attempt.judged.visible
     return found
+
+
+def _by_group(attempts: Sequence[Attempt]) -> dict[str, list[int]]:
+    """Group -> [right, asked]."""
+    found: dict[str, list[int]] = {}
+    for attempt in attempts:
+        counts = found.setdefault(attempt.item.group, [0, 0])
+        counts[0] += attempt.judged.correct
+        counts[1] += 1
+    return dict(sorted(found.items()))

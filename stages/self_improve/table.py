@@ -68,6 +68,19 @@ def _reckoning_judge() -> Judge:
     return ReckoningJudge()
 
 
+def _math(**settings: Any) -> Source:
+    from stages.self_improve.kept import Kept
+    from stages.self_improve.math_rows import math_source
+
+    return Kept(math_source(**settings))
+
+
+def _math_judge(limits: SandboxConfig, **settings: Any) -> Any:
+    from stages.self_improve.math_rows import math_judge
+
+    return math_judge(**settings)
+
+
 def _online() -> Stepper:
     from stages.self_improve.online import online
 
@@ -84,11 +97,13 @@ SOURCES: dict[str, Entry] = {
     "trivia": Entry(_trivia, "self_improve.trivia_source"),
     "code": Entry(_code, "self_improve.code_problems"),
     "reckoning": Entry(_reckoning, "suites.reckoning.source"),
+    "math": Entry(_math, "self_improve.math_rows"),
 }
 JUDGES: dict[str, Entry] = {
     "trivia": Entry(_trivia_judge, "suites.trivia"),
     "code": Entry(_code_judge, "self_improve.code_problems", sandboxed=True),
     "reckoning": Entry(_reckoning_judge, "suites.reckoning.judge"),
+    "math": Entry(_math_judge, "self_improve.math_rows", sandboxed=True),
 }
 
 DESIGNS: dict[str, Entry] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from stages.params import SOURCE, load_params, named_model
+from stages.params import load_params, named_model
+from stages.params.loops import SOURCE
 from stages.self_improve import learner
 from stages.self_improve.asking import judged_attempts, requests_for
 from stages.self_improve.parts import Attempt, Item
