@@ -16,6 +16,8 @@ from stages.training.train import TrainedAdapter
 
 FISHER_SAMPLES = 100
 """Most examples that the Fisher information is estimated from."""
+GRPO_PASSES = 1
+"""Passes over a step's answers: after one they are another policy's (trl's num_iterations)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,7 @@ def _by_groups(run: Run, answers: Sequence[Attempt], step: int) -> Practised:
     if not groups:
         return Practised(own=own)
     rate = wanted.learning_rate * run.arm.learning_rate_factor
-    settings: TrainSettings = run.settings(step, learning_rate=rate)
+    settings: TrainSettings = run.settings(step, learning_rate=rate, epochs=GRPO_PASSES)
     learner, start = run.learner, _start(run)
     trained = train_grpo(
         (learner.base.weights, learner.tokenizer),
