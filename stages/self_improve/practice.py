@@ -77,7 +77,8 @@ def _by_groups(run: Run, answers: Sequence[Attempt], step: int) -> Practised:
         return Practised(own=own)
     rate = wanted.learning_rate * run.arm.learning_rate_factor
     settings: TrainSettings = run.settings(step, learning_rate=rate, epochs=GRPO_PASSES)
-    learner, start = run.learner, _start(run)
+    learner = run.learner
+    start = "base" if learner.state is None else "previous"  # on-policy: never a fresh adapter
     trained = train_grpo(
         (learner.base.weights, learner.tokenizer),
         groups,
