@@ -235,6 +235,16 @@ def _require_sound_arm(loop: LoopParams, name: str, arm: LoopArm, at: str) -> No
         raise ParamsError(f"{at}.grpo is null, but method is grpo. Say its group, beta and rate.")
     if not 0 <= arm.mixing < 1:
         raise ParamsError(f"{at}.mixing is {arm.mixing}; it is a share, 0 to below 1.")
+    if loop.design == "online" and arm.method != "sft":
+        raise ParamsError(f"{at}.method is {arm.method}; a loop of design online knows sft only.")
+    if loop.design != "online" and arm.loss_on != "answer":
+        raise ParamsError(f"{at}.loss_on: only a loop of design online can put it on everything.")
+    looks_back = arm.rehearsal or arm.selection or arm.order == "adversarial"
+    if looks_back and "train" not in loop.probe.parts:
+        raise ParamsError(
+            f"{at}: it goes by what the probe shows of the part train, which isn't among "
+            "`probe.parts`. Add it there."
+        )
     if arm.selection is not None and arm.selection.first not in loop.arms:
         raise ParamsError(
             f"{at}.selection.first: there is no arm {arm.selection.first!r}. "

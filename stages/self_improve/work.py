@@ -17,10 +17,11 @@ from stages.records import canonical_json, read_jsonl, sha256_text, write_jsonl
 from stages.self_improve import learner, table
 from stages.self_improve.generations import run_lineage
 from stages.self_improve.guarding import play_guard
-from stages.self_improve.machine import Machine, kept_adapter, run_loop
+from stages.self_improve.machine import Machine, kept_adapter, run_loop, windows_of
 from stages.self_improve.parts import Source
 from stages.self_improve.run import Run, lora_of
 from stages.suites.items import PARTS
+from stages.training.settings import TrainingError
 
 UNKEYED = (
     "title",
@@ -102,9 +103,25 @@ def make_run(shop: Workshop, place: RunPlace, parent: RunPlace | None) -> str:
     with table.opened(table.JUDGES, loop.judge, shop.limits, "judge") as judge:
         lora = lora_of(loop, base.params, seeds.training)
         run = Run(loop, arm, place, seeds, learner.Learner(base, lora), shop.source, judge)
+        require_enough_lessons(run)
         origin = None if parent is None else kept_adapter(parent)
         run_loop(_machine(shop, run), run, shop.cells, origin)
     return place.name
+
+
+def require_enough_lessons(run: Run) -> None:
+    """Check 11 for an online loop: what counts is how many items a whole run trains on.
+
+    TrainingError unless the registration says 'pilot'.
+    """
+    found = sum(map(len, windows_of(run)))
+    least = run.loop.train.min_examples
+    if run.loop.design == "online" and found < least and run.loop.kind != "pilot":
+        raise TrainingError(
+            f"{run.place.name}: its {found} items are fewer than the registered minimum of {least} "
+            "(check 11; for an online loop those of a whole run count). Give it more steps, or say "
+            "'pilot' in the registration."
+        )
 
 
 def _machine(shop: Workshop, run: Run) -> Machine:

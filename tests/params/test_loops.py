@@ -13,6 +13,7 @@ from stages.params import (
     LoopGuard,
     LoopParams,
     ParamsError,
+    ProbeParams,
     SelectionParams,
     loop_guard,
     loop_model,
@@ -23,6 +24,7 @@ from stages.params.strict import build
 from tests.small_lab import all_params
 
 L01 = all_params().loops["l01"]
+HOLDOUT = ProbeParams(parts=("holdout",), samples=1, temperature=0.0)
 
 
 def check(**changes: Any) -> None:
@@ -85,6 +87,15 @@ def test_names_are_looked_up() -> None:
             },
             r"arms.a.selection.first: there is no arm 'b'",
         ),
+        (
+            {"arms": {"a": LoopArm(rehearsal=1)}, "probe": HOLDOUT},
+            r"arms.a: it goes by what the probe shows of the part train",
+        ),
+        ({"arms": {"a": LoopArm(method="dpo")}}, r"a.method is dpo; a loop of design online"),
+        (
+            {"arms": {"a": LoopArm(loss_on="everything")}, "design": "iterations"},
+            r"arms.a.loss_on: only a loop of design online",
+        ),
         ({"arms": {}}, r"seeds or arms are empty"),
         ({"checkpoint_every": 0}, r"loops.l01.checkpoint_every is 0"),
     ],
@@ -102,7 +113,7 @@ def test_a_loop_is_never_named_like_an_experiment() -> None:
 def test_teachers_and_grpo_that_are_there_are_accepted() -> None:
     grpo = GrpoParams(group=4, beta=0.04, learning_rate=1e-4)
     check(arms={"a": LoopArm(teacher="source"), "b": LoopArm(teacher="tiny")})
-    check(arms={"a": LoopArm(method="grpo", grpo=grpo)})
+    check(arms={"a": LoopArm(method="grpo", grpo=grpo)}, design="iterations")
 
 
 def test_an_unknown_switch_names_the_nearest() -> None:
