@@ -76,8 +76,9 @@ def iterations(run: Run, steps: Sequence[int], history: Sequence[CheckpointPlace
         done.append(_step(run, memory, step))
         memory.attempts += done[-1].attempts
     live: dict[str, Any] = {}
-    if run.learner.sha256 != before:
-        prompts = [chat_of(item) for item in run.items("train")]
+    prompts = [chat_of(item) for item in run.items("train")]
+    # What moves no logit of the trained model itself is no new generation; the machine says so.
+    if run.learner.sha256 != before and run.learner.certify(prompts) is not None:
         live = dict(prove_live(run.learner, prompts, before).facts())
     return _advance(done, live)
 

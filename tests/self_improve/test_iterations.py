@@ -158,6 +158,11 @@ def test_an_iteration_without_training_is_none(tmp_path: Path) -> None:
     assert last.stopped == "unchanged" and last.start == "none" and not last.trained_items
 
 
+def test_a_rate_that_moves_no_logit_is_no_iteration_either(tmp_path: Path) -> None:
+    end = played(tmp_path, LoopArm(learning_rate_factor=1e-30), Lenient())
+    assert end == End("unchanged", 0, 2)
+
+
 def test_evaluation_only_attempts_and_is_labelled(tmp_path: Path) -> None:
     assert played(tmp_path, LoopArm(train=False), Lenient()) == End("done", 2, 3)
     for place in places(tmp_path)[1:]:
