@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from stages.adapters.certificate import NotLive
 from stages.records import Example
 from stages.self_improve.grpo import GrpoSettings, rated_groups, train_grpo
 from stages.self_improve.parts import Attempt
@@ -48,10 +49,20 @@ def practise(
 ) -> Practised:
     """Train on the examples (GRPO: on the step's own answers); nothing without any.
 
-    ``protected``: what EWC keeps the adapter from losing.
+    ``protected``: what EWC keeps the adapter from losing. A training that changes no logit counts
+    as none: the learner stays as it was, and the machine ends the loop (check 22).
     """
-    if run.arm.method == "grpo":
-        return _by_groups(run, answers, step)
+    try:
+        if run.arm.method == "grpo":
+            return _by_groups(run, answers, step)
+        return _by_examples(run, examples, protected, step)
+    except NotLive as error:
+        return Practised(own={"not_live": str(error)})
+
+
+def _by_examples(
+    run: Run, examples: Sequence[Example], protected: Sequence[Example], step: int
+) -> Practised:
     if not examples:
         return Practised(own={"examples": 0})
     settings = run.settings(step)
@@ -59,9 +70,9 @@ def practise(
     if run.arm.ewc and protected:
         kept = _evenly(protected, FISHER_SAMPLES)
         learner = run.learner
-        start = None if run.arm.start == "base" else learner.state
+        anchor = None if run.arm.start == "base" else learner.state
         base = (learner.base.weights, learner.tokenizer)
-        held = protection(base, kept, run.arm.ewc, settings, learner.lora, start)
+        held = protection(base, kept, run.arm.ewc, settings, learner.lora, anchor)
         penalty, own = held.penalty, {"fisher": held.fact}
     start = _start(run)
     trained = run.learner.train(examples, settings, run.arm.start == "base", penalty)

@@ -161,6 +161,8 @@ def test_an_iteration_without_training_is_none(tmp_path: Path) -> None:
 def test_a_rate_that_moves_no_logit_is_no_iteration_either(tmp_path: Path) -> None:
     end = played(tmp_path, LoopArm(learning_rate_factor=1e-30), Lenient())
     assert end == End("unchanged", 0, 2)
+    facts = places(tmp_path)[1].facts()
+    assert "isn't live" in facts.own["by_step"][0]["not_live"] and facts.start == "none"
 
 
 def test_evaluation_only_attempts_and_is_labelled(tmp_path: Path) -> None:
