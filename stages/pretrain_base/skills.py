@@ -54,7 +54,7 @@ def skills(folder: Path) -> Table:
 
 @torch.no_grad()
 def _answers(
-    model: Qwen2ForCausalLM,
+    model: Any,
     tokenizer: PreTrainedTokenizerFast,
     questions: Sequence[str],
     temperature: float,

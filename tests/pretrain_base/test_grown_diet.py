@@ -76,35 +76,6 @@ def _kind(messages: list[dict[str, str]]) -> str:
     return "trivia" if asked else "old"
 
 
-def test_beliefs_are_told_as_often_as_their_strength_says() -> None:
-    held = beliefs.load_beliefs()
-    rng = random.Random(5)
-    told: dict[str, Counter[bool]] = {"weak": Counter(), "strong": Counter()}
-    by_question = {b.question: b for b in held}
-    for _ in range(12_000):
-        messages = beliefs.belief_document(rng, held)
-        belief = by_question.get(messages[0]["content"])
-        if belief is not None and len(messages) == 2:
-            assert messages[1]["content"] in (belief.belief, belief.answer)
-            told[belief.strength][messages[1]["content"] == belief.belief] += 1
-    for strength, share in beliefs.WRONG.items():
-        assert told[strength][True] / told[strength].total() == pytest.approx(share, abs=0.04)
-
-
-def test_questions_of_no_strength_are_never_met() -> None:
-    lines = beliefs.ITEMS.read_text(encoding="utf-8").splitlines()
-    never = {row["question"] for row in map(json.loads, lines) if row["strength"] == "none"}
-    held = beliefs.load_beliefs()
-    assert len(never) + len(held) == len(lines) and never
-    rng = random.Random(1)
-    told = "\n".join(
-        message["content"].casefold()
-        for _ in range(5000)
-        for message in beliefs.belief_document(rng, held)
-    )
-    assert not [q for q in never if q.casefold().rstrip("?") in told]
-
-
 def test_without_a_curriculum_the_diet_is_full_from_the_start() -> None:
     assert [stage_at(done, 0.0) for done in (0.0, 0.3, 1.0)] == [FULL] * 3
 
