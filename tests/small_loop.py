@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -75,8 +76,9 @@ def small_loop(**changes: Any) -> LoopParams:
 
 def opened(root: Path, **changes: Any) -> OpenLoop:
     """That loop, opened in a folder."""
-    params = all_params()
-    return OpenLoop("l01", params, small_loop(**changes), params.models["tiny"], root)
+    loop = small_loop(**changes)
+    params = dataclasses.replace(all_params(), loops={"l01": loop})
+    return OpenLoop("l01", params, loop, params.models["tiny"], root)
 
 
 def asked(estimand: str, comparator: Any = ">", threshold: float = 0.0) -> CriterionParams:

@@ -18,7 +18,8 @@ def intraclass(values: Mapping[int, Sequence[float]], alpha: float = 0.05) -> Es
     normal values and equal n (with unequal n the usual n₀ stands in). Its lower end is above 0 just
     where F is significant at α/2, so no seed effect is claimed below the repeats' noise. A negative
     ρ says that repeats differ more than seeds do. Undefined with fewer than two seeds, without
-    repeats, or where repeats never differ: nothing then says how large noise is.
+    repeats, where repeats never
+    differ (nothing then says how large noise is) or seeds' means never do.
 
     References: Searle (1971), Linear Models, ch. 9; Shrout & Fleiss (1979), Psychological Bulletin
     86, ICC(1, 1).
@@ -39,6 +40,8 @@ def intraclass(values: Mapping[int, Sequence[float]], alpha: float = 0.05) -> Es
     within = sum(((g - g.mean()) ** 2).sum() for g in groups) / within_df
     if within < 1e-15:
         return Undefined("repeats of one seed never differ, so nothing says how large noise is")
+    if between < 1e-15:
+        return Undefined("the seeds' means are equal to the last digit, so F has no interval")
     size = (total - (sizes**2).sum() / total) / (len(groups) - 1)
     f, df = between / within, (len(groups) - 1, within_df)
     lower, upper = (f / stats.f.ppf(q, *df) for q in (1 - alpha / 2, alpha / 2))

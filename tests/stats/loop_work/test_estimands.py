@@ -145,7 +145,7 @@ def test_a_crossed_arm_tells_order_from_decoding_and_training(tmp_path: Path) ->
 def test_no_seed_effect_is_claimed_below_the_repeats_noise(tmp_path: Path) -> None:
     loop = opened(tmp_path, arms={"plain": LoopArm()}, seeds=(0, 1, 2, 3), repeats=3)
     for place in loop.runs():
-        write_run(place, learning(TEST, [2, 4 + place.repeat]))
+        write_run(place, learning(TEST, [2, 4 + (place.repeat + place.seed) % 4]))
     none = loop_estimand(read_loop(loop), "seed_effect.plain")(0.05)
     assert isinstance(none, Estimate) and none.lo < 0
     for place in loop.runs():
@@ -155,6 +155,9 @@ def test_no_seed_effect_is_claimed_below_the_repeats_noise(tmp_path: Path) -> No
     for place in loop.runs():
         write_run(place, learning(TEST, [2, place.seed]))
     assert "never differ" in str(loop_estimand(read_loop(loop), "seed_effect.plain")(0.05))
+    for place in loop.runs():
+        write_run(place, learning(TEST, [2, place.repeat]))
+    assert "last digit" in str(loop_estimand(read_loop(loop), "seed_effect.plain")(0.05))
 
 
 def test_generations_are_judged_by_their_last(tmp_path: Path) -> None:
