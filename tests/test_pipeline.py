@@ -15,7 +15,7 @@ PARAMS = load_params(ROOT / "params.yaml")
 def test_every_stage_runs_what_params_say() -> None:
     lists = [stage["foreach"] for stage in STAGES.values() if "foreach" in stage]
     by_name = [names for names in lists if isinstance(names, str)]
-    assert set(by_name) == {"${run}", "${organisms}"}
+    assert set(by_name) == {"${run}", "${organisms}", "${loops}"}
     matrices = {name for names in lists if not isinstance(names, str) for name in names}
     assert all(PARAMS.experiments[name].models for name in matrices)
     for name in matrices:  # what is analysed together is run

@@ -49,6 +49,10 @@ class OpenLoop:
             self.root / DATA / self.name, self.root / MODELS / self.name, arm, seed, repeat
         )
 
+    def selection(self, arm: str, seed: int) -> Path:
+        """The file that says what each generation of a selecting arm's lineage was picked by."""
+        return self.root / DATA / self.name / f"{arm}-s{seed}.selection.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class RunPlace:
@@ -83,6 +87,18 @@ class RunPlace:
         """How it ended; RecordError when it hasn't."""
         path = self.path / "end.json"
         return _as(End, read_json(path), str(path))
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSeeds:
+    """What chance decides in a run, each apart."""
+
+    order: int
+    """of the items"""
+    decoding: int
+    """of sampled answers, in attempts and in probes"""
+    training: int
+    """of the adapter's initial factors, dropout, batches, and what is drawn to train on"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,6 +257,21 @@ def repeats_of(loop: LoopParams, arm: str) -> int:
     if values.selection is not None:
         return (values.selection.generations - 1) * values.selection.population
     return loop.repeats if values.repeats is None else values.repeats
+
+
+def run_seeds(loop: LoopParams, run: RunPlace) -> RunSeeds:
+    """The run's three seeds.
+
+    A repeat keeps its seed's order and redraws the rest. In a crossed design a repeat is a cell,
+    (decoding, training), the same ones for every order. A generation's run redraws all three.
+    """
+    arm = loop.arms[run.arm]
+    own = 1000 * (run.seed + 1) + run.repeat
+    if arm.crossed is not None:
+        return RunSeeds(run.seed, *divmod(run.repeat, arm.crossed.trainings))
+    if arm.selection is not None:
+        return RunSeeds(own + 10**6, own + 10**6, own + 10**6)
+    return RunSeeds(run.seed, own, own)
 
 
 def steps_of(loop: LoopParams, arm: LoopArm, n_items: int) -> int:

@@ -46,9 +46,9 @@ class LoopGuard:
     suite: str
     """name under `suites`: problems that have nothing to do with the loop's items"""
     every: int
-    """checkpoints between two plays; checkpoint 0 and the last one are always guarded"""
+    """checkpoints between two plays; the last one is always guarded"""
     lower_bound: float
-    """change of the pass rate against checkpoint 0 (share, such as -0.05): the loop stops once the
+    """change of the pass rate against the base (share, such as -0.05): the loop stops once the
     whole interval lies below it"""
 
 

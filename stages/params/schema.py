@@ -150,11 +150,18 @@ class OrganismParams:
     learning_rate: float
     """peak learning rate"""
     curriculum: float
-    """share of the tokens over which one stage of the diet gives way to the next, 0 to 1"""
+    """share of the tokens over which one stage of the diet gives way to the next, 0 to 1; 0: the
+    full diet from the start"""
     workers: int
     """training processes of one thread each"""
     persistent_worlds: int
     """pretraining worlds met many times"""
+    start: str | None = later(None)
+    """folder of the model whose weights and tokenizer it goes on from; null: from scratch"""
+    trivia: float = later(0.0)
+    """share of the documents that are trivia with planted beliefs, 0 to 1"""
+    maths: float = later(0.0)
+    """share of the documents that are maths with reasoning, 0 to 1"""
 
 
 @dataclass(frozen=True, kw_only=True)

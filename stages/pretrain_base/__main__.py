@@ -1,4 +1,4 @@
-"""Make the embedded base model from scratch: tokenizer, weights, model card."""
+"""Make the embedded base model, or another organism: tokenizer, weights, model card."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stages.params import OrganismParams, ParamsError, load_params, values_of
 from stages.params.registration import ORGANISM, ORGANISMS
 from stages.params.strict import nearest
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
+from stages.suites.trivia.beliefs import beliefs_digest
 
 WEIGHTS = "model.safetensors"
 MADE_FROM = "made_from.json"
@@ -70,7 +71,12 @@ def make(params: OrganismParams, folder: Path) -> None:
 def made_from(params: OrganismParams) -> str:
     """Hash of all that the model's bytes depend on, but for the machine."""
     code = code_sha256(["pretrain_base.train", "pretrain_base.card"])
-    return sha256_text(canonical_json([values_of(params), code]))
+    parts = [values_of(params), code]
+    if params.start is not None:
+        parts.append(sha256_file(Path(params.start) / WEIGHTS))
+    if params.trivia:
+        parts.append(beliefs_digest())
+    return sha256_text(canonical_json(parts))
 
 
 def is_made(key: str, folder: Path) -> bool:

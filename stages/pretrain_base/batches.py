@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from stages.pretrain_base.corpus import FULL, document
+from stages.pretrain_base.corpus import FULL
+from stages.pretrain_base.diet import Diet
 from stages.pretrain_base.tokenizer import render
-from stages.suites.microrepo.world import World
 
 POOL = 512
 """Documents drawn at a time and sorted by length."""
@@ -21,7 +21,7 @@ FULL_FROM = 0.4
 
 def batches(
     tokenizer: PreTrainedTokenizerFast,
-    worlds: list[World],
+    diet: Diet,
     seed: str,
     batch_tokens: int,
     total_tokens: int,
@@ -35,7 +35,7 @@ def batches(
     for pool_index in itertools.count():
         stage = stage_at(seen / total_tokens, curriculum)
         rng = random.Random(f"{seed} {pool_index}")
-        texts = [render(document(rng, worlds, stage)) for _ in range(POOL)]
+        texts = [render(diet.document(rng, stage)) for _ in range(POOL)]
         rows = sorted(tokenizer(texts)["input_ids"], key=len)
         cut = _cut(rows, batch_tokens)
         rng.shuffle(cut)
@@ -48,8 +48,11 @@ def stage_at(done: float, curriculum: float) -> float:
     """The diet's stage after the share ``done`` of the training.
 
     It goes from warm-up to early over the first ``curriculum``, and from early to full over as
-    much again from ``FULL_FROM`` on.
+    much again from ``FULL_FROM`` on. With a curriculum of 0 it is full from the start: for a model
+    that has been through the earlier stages.
     """
+    if curriculum == 0:
+        return FULL
     if done < FULL_FROM:
         return min(1.0, done / curriculum)
     return min(FULL, 1.0 + (done - FULL_FROM) / curriculum)

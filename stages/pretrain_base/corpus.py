@@ -1,4 +1,4 @@
-"""The organism's diet: one document at a time, each from its own random state.
+"""The organism's first diet: one document at a time, each from its own random state.
 
 Most documents are expert sessions in worlds met once; some come with notes of the same world's
 past. A few dozen persistent worlds are met again and again, as sessions and as questions, so
@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import random
 
-from stages.params import OrganismParams
-from stages.pretrain_base.tokenizer import render
-from stages.records import sha256_text
 from stages.suites.microrepo import forms
 from stages.suites.microrepo.conventions import VALUES, fixed_line
 from stages.suites.microrepo.expert import Knowledge, Message, expert_session, issue_note
@@ -40,9 +37,6 @@ SHARES = {"session": 0.14, "noted": 0.24, "persistent": 0.08, "questions": 0.06,
 DIETS = (WARM_UP, EARLY, SHARES)
 FULL = 2.0
 """The last stage of the diet; ``document`` says what a stage is."""
-
-DIGEST_DOCUMENTS = 2_000
-"""Documents that the diet's digest reads."""
 
 
 def persistent_worlds(count: int, seed: int) -> list[World]:
@@ -74,14 +68,6 @@ def document(rng: random.Random, worlds: list[World], stage: float) -> list[Mess
     else:
         issue = draw_issue(world, rng)
     return expert_session(world, issue, known, rng)
-
-
-def corpus_digest(params: OrganismParams) -> str:
-    """Hash of documents of every stage: equal digests mean that a rebuild sees the same diet."""
-    worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    rng = random.Random(f"digest {params.seed}")
-    stages = [FULL * i / DIGEST_DOCUMENTS for i in range(DIGEST_DOCUMENTS)]
-    return sha256_text("\n".join(render(document(rng, worlds, stage)) for stage in stages))
 
 
 def _notes(world: World, issue: Issue, rng: random.Random) -> tuple[Issue, ...]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from stages.params import ParamsError
 
 CONTEXT_TOKENS = 1024
 
@@ -27,6 +32,18 @@ def new_model(
         pad_token_id=0,
     )
     return Qwen2ForCausalLM(config)
+
+
+def take_weights(model: Qwen2ForCausalLM, folder: Path) -> None:
+    """Give the model the weights in ``folder``; ParamsError when its shape is another."""
+    stored = load_file(folder / "model.safetensors")
+    shapes = {name: value.shape for name, value in stored.items()}
+    if shapes != {name: value.shape for name, value in model.named_parameters()}:
+        raise ParamsError(
+            f"{folder}/model.safetensors has another shape than the organism that starts from it. "
+            "Give both the same vocab_size, hidden_size, layers, heads and intermediate_size."
+        )
+    model.load_state_dict(stored, strict=False)  # the head is tied to the embedding
 
 
 def optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:

@@ -1,4 +1,4 @@
-"""Train the organism from scratch: worker processes of one thread each, gradients averaged."""
+"""Train the organism: worker processes of one thread each, gradients averaged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import math
 import os
 import random
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +20,15 @@ from transformers import PreTrainedTokenizerFast
 from stages.params import OrganismParams
 from stages.pretrain_base import checkpoint
 from stages.pretrain_base.batches import batches
-from stages.pretrain_base.corpus import FULL, corpus_digest, document, persistent_worlds
-from stages.pretrain_base.model import new_model, optimizers
+from stages.pretrain_base.corpus import FULL
+from stages.pretrain_base.diet import corpus_digest, diet_of
+from stages.pretrain_base.model import new_model, optimizers, take_weights
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.tokenizer import load_tokenizer, render, train_tokenizer
 from stages.records import sha256_file, sha256_text, write_json
 
 TOKENIZER_DOCUMENTS = 20_000
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 PROBES = 30
 """Times that copying is probed and the state saved, evenly over the training."""
 FIRST_ROLE, ASSISTANT, LAST_ROLE = 2, 4, 5
@@ -37,21 +40,30 @@ OTHER_WEIGHT = 0.4
 def build_tokenizer(params: OrganismParams) -> PreTrainedTokenizerFast:
     """Train the tokenizer on a sample of the full diet."""
     rng = random.Random(f"tokenizer {params.seed}")
-    worlds = persistent_worlds(params.persistent_worlds, params.seed)
-    texts = (render(document(rng, worlds, FULL)) for _ in range(TOKENIZER_DOCUMENTS))
+    diet = diet_of(params)
+    texts = (render(diet.document(rng, FULL)) for _ in range(TOKENIZER_DOCUMENTS))
     return train_tokenizer(texts, params.vocab_size)
 
 
 def pretrain(params: OrganismParams, folder: Path) -> None:
     """Train and save model and tokenizer into ``folder``, with ``training.json`` beside them."""
-    tokenizer = build_tokenizer(params)
-    tokenizer.save_pretrained(folder)
+    if params.start is None:
+        build_tokenizer(params).save_pretrained(folder)
+    else:
+        _copy_tokenizer(Path(params.start), folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     torch.multiprocessing.start_processes(  # type: ignore[no-untyped-call]
         _worker, args=(params, folder, port), nprocs=params.workers, start_method="spawn"
     )
+
+
+def _copy_tokenizer(start: Path, folder: Path) -> None:
+    """The tokenizer of the model gone on from, byte for byte: its weights know no other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        shutil.copyfile(start / name, folder / name)
 
 
 def _worker(rank: int, params: OrganismParams, folder: Path, port: int) -> None:
@@ -76,6 +88,8 @@ def _train(rank: int, params: OrganismParams, folder: Path) -> None:
         params.intermediate_size,
         params.seed,
     )
+    if params.start is not None:
+        take_weights(model, Path(params.start))
     steps = optimizers(model, params.learning_rate)
     rates = [group["lr"] for step in steps for group in step.param_groups]
     share = params.tokens // params.workers
@@ -115,17 +129,18 @@ def _train(rank: int, params: OrganismParams, folder: Path) -> None:
 def _key(params: OrganismParams, folder: Path) -> str:
     """What an unfinished training must share with this one to be continued."""
     code = [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))]
-    tokenizer = sha256_file(folder / "tokenizer.json")
-    return sha256_text(repr((params, corpus_digest(params), tokenizer, code)))
+    made = [sha256_file(folder / "tokenizer.json")]
+    if params.start is not None:
+        made.append(sha256_file(Path(params.start) / "model.safetensors"))
+    return sha256_text(repr((params, corpus_digest(params), made, code)))
 
 
 def _batches(
     rank: int, params: OrganismParams, tokenizer: PreTrainedTokenizerFast, share: int
 ) -> Iterator[tuple[torch.Tensor, int]]:
-    worlds = persistent_worlds(params.persistent_worlds, params.seed)
     batch_tokens = params.batch_tokens // params.workers
     seed = f"diet {params.seed} {rank}"
-    return batches(tokenizer, worlds, seed, batch_tokens, share, params.curriculum)
+    return batches(tokenizer, diet_of(params), seed, batch_tokens, share, params.curriculum)
 
 
 def _in_step(

@@ -12,17 +12,17 @@ import torch
 
 from stages.lab.models import load_tokenizer
 from stages.params import load_params
-from stages.pretrain_base import corpus
+from stages.pretrain_base import corpus, diet
 from stages.pretrain_base.batches import batches, pad, stage_at
 from stages.pretrain_base.card import STAGES
 from stages.pretrain_base.corpus import (
     DIETS,
     FULL,
     SHARES,
-    corpus_digest,
     document,
     persistent_worlds,
 )
+from stages.pretrain_base.diet import Diet, corpus_digest
 from stages.pretrain_base.probe import copying, make_probe
 from stages.pretrain_base.train import ASSISTANT, OTHER_WEIGHT, weighted_loss
 from stages.records import read_json
@@ -90,7 +90,7 @@ def test_batches_hold_the_documents_padded_and_counted(organism_tokenizer, monke
     monkeypatch.setattr("stages.pretrain_base.batches.POOL", 32)
     before = 0
     widths = []
-    for ids_BT, seen in batches(organism_tokenizer, WORLDS, "s", 900, 9000, 0.2):
+    for ids_BT, seen in batches(organism_tokenizer, Diet(WORLDS), "s", 900, 9000, 0.2):
         real = int((ids_BT != 0).sum())
         assert seen == before + real
         before = seen
@@ -109,7 +109,7 @@ def test_batches_repeat_by_seed(organism_tokenizer, monkeypatch):
     monkeypatch.setattr("stages.pretrain_base.batches.POOL", 16)
 
     def run(seed: str) -> list[list[list[int]]]:
-        source = batches(organism_tokenizer, WORLDS, seed, 900, 3000, 0.2)
+        source = batches(organism_tokenizer, Diet(WORLDS), seed, 900, 3000, 0.2)
         return [ids.tolist() for ids, _ in itertools.islice(source, 6)]
 
     assert run("a") == run("a") != run("b")
@@ -202,7 +202,7 @@ def test_the_model_was_made_from_this_diet():
 
 
 def test_the_digest_notices_a_changed_diet(params, monkeypatch):
-    monkeypatch.setattr(corpus, "DIGEST_DOCUMENTS", 40)
+    monkeypatch.setattr(diet, "DIGEST_DOCUMENTS", 40)
     first = corpus_digest(params)
     assert first == corpus_digest(params)
     monkeypatch.setattr(corpus, "DIETS", (*DIETS[:2], {"session": 1.0}))

@@ -11,9 +11,10 @@ import torch
 from stages.lab.models import load_tokenizer
 from stages.params import load_params
 from stages.pretrain_base import __main__ as main
-from stages.pretrain_base import corpus, train
+from stages.pretrain_base import diet as whole_diet
+from stages.pretrain_base import train
 from stages.pretrain_base.card import write_card
-from stages.pretrain_base.corpus import corpus_digest
+from stages.pretrain_base.diet import corpus_digest
 from stages.pretrain_base.model import new_model, optimizers
 from stages.pretrain_base.train import _set_rates, pretrain
 from stages.records import read_json, sha256_file, sha256_text, write_json
@@ -22,7 +23,7 @@ from tests.small_lab import ROOT, small_lab
 
 def test_two_workers_train_and_repeat_byte_for_byte(params, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "TOKENIZER_DOCUMENTS", 500)
-    monkeypatch.setattr(corpus, "DIGEST_DOCUMENTS", 50)
+    monkeypatch.setattr(whole_diet, "DIGEST_DOCUMENTS", 50)
     made = []
     for name in ("first", "second"):
         folder = tmp_path / name
