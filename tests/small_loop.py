@@ -191,3 +191,25 @@ def write_json(path: Path, value: Any) -> None:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+ITEMS = [*names("train", 12, ("geo", "sci")), *names("test", 12, ("geo", "sci"))]
+CRITERIA = {
+    "learns": asked("gain.plain.train"),
+    "better": asked("difference.plain.other.test"),
+    "seeds": asked("seed_effect.plain.train"),
+}
+
+
+def written(root: Path, **changes: Any) -> OpenLoop:
+    """Three seeds × two repeats of two arms; plain learns all it is trained on."""
+    values = {"criteria": CRITERIA, "seeds": (0, 1, 2), "repeats": 2, **changes}
+    loop = opened(root, **values)
+    weights = root / loop.model.path / "model.safetensors"
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    weights.write_bytes(b"weights")
+    for place in loop.runs():
+        ends = [2, 5 + place.seed, 12 - place.repeat] if place.arm == "plain" else [2, 2, 2]
+        correction = attempt(ITEMS[0], before=0, valid=1, target="x")
+        write_run(place, learning(ITEMS, ends), attempts={1: [correction]})
+    return loop

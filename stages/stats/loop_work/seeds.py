@@ -18,8 +18,8 @@ def intraclass(values: Mapping[int, Sequence[float]], alpha: float = 0.05) -> Es
     normal values and equal n (with unequal n the usual n₀ stands in). Its lower end is above 0 just
     where F is significant at α/2, so no seed effect is claimed below the repeats' noise. A negative
     ρ says that repeats differ more than seeds do. Undefined with fewer than two seeds, without
-    repeats, where repeats never
-    differ (nothing then says how large noise is) or seeds' means never do.
+    repeats, where repeats never differ (nothing then says how large noise is), or where
+    the means of seeds never do.
 
     References: Searle (1971), Linear Models, ch. 9; Shrout & Fleiss (1979), Psychological Bulletin
     86, ICC(1, 1).

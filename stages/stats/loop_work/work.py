@@ -9,7 +9,7 @@ from stages.lab.loops import OpenLoop
 from stages.params import ParamsError, status
 from stages.records import write_json
 from stages.stats.audit import blocking
-from stages.stats.loop_work import tables, variance
+from stages.stats.loop_work import dynamics, tables, variance
 from stages.stats.loop_work.audit import loop_audit
 from stages.stats.loop_work.checks.record import LoopRecord
 from stages.stats.loop_work.estimands import loop_estimand
@@ -88,6 +88,9 @@ def details(results: LoopResults, state: str, ran: str) -> dict[str, Any]:
         "item_sets": tables.sets_of_items(results),
         "corrections": tables.corrections(results),
         "calibration": tables.calibrations(results),
+        "half_life": dynamics.half_lives(results),
+        "curves": dynamics.readings(results),
+        "update_overlap": dynamics.overlaps(results),
         "variance": variance.rows(results),
         "above_noise": {arm: variance.above_noise(results, arm) for arm in results.by_arm},
         "seeds_compared": rounded(tables.seeds_compared(results)),

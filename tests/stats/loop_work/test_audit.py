@@ -63,8 +63,7 @@ def test_a_sound_loop_passes_everything(tmp_path: Path) -> None:
     with_adapters(loop.runs()[0])
     checks = loop_audit(record(loop))
     assert {name: row["status"] for name, row in checks.items()} == {
-        check.id: "not applicable" if check.id in ("19", "29", "L2", "L3") else "pass"
-        for check in CHECKS
+        check.id: "not applicable" if check.id in ("29", "L2", "L3") else "pass" for check in CHECKS
     }
 
 
@@ -140,9 +139,11 @@ def test_12_and_14_intervals_and_units(tmp_path: Path) -> None:
 
 
 def test_19_unicode_judge(tmp_path: Path) -> None:
-    loop = one_arm(tmp_path, judge=PartParams(name="reckoning", settings={}))
-    write_run(loop.runs()[0], TABLE)
-    assert answers.judge_is_sound(record(loop)).status == "pass"
+    for name in ("reckoning", "trivia"):
+        loop = one_arm(tmp_path, judge=PartParams(name=name, settings={}))
+        write_run(loop.runs()[0], TABLE)
+        found = answers.judge_is_sound(record(loop))
+        assert found.status == "pass" and found.evidence["answers"] >= 40
 
     def unicode_blind(name: str) -> tuple[list[Pair], int]:
         sound = [Pair("What is it?", f"it is {n}", bool(n % 2), bool(n % 2)) for n in range(80)]

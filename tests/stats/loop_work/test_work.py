@@ -8,39 +8,9 @@ from typing import Any
 
 import pytest
 
-from stages.lab.loops import OpenLoop
 from stages.params import LoopArm, ParamsError, register
 from stages.stats.loop_work.work import analyse_loop
-from tests.small_loop import (
-    asked,
-    attempt,
-    learning,
-    names,
-    opened,
-    small_loop,
-    write_run,
-)
-
-ITEMS = [*names("train", 12, ("geo", "sci")), *names("test", 12, ("geo", "sci"))]
-CRITERIA = {
-    "learns": asked("gain.plain.train"),
-    "better": asked("difference.plain.other.test"),
-    "seeds": asked("seed_effect.plain.train"),
-}
-
-
-def make(root: Path, **changes: Any) -> OpenLoop:
-    """Three seeds × two repeats of two arms; plain learns all it is trained on."""
-    values = {"criteria": CRITERIA, "seeds": (0, 1, 2), "repeats": 2, **changes}
-    loop = opened(root, **values)
-    weights = root / loop.model.path / "model.safetensors"
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    weights.write_bytes(b"weights")
-    for place in loop.runs():
-        ends = [2, 5 + place.seed, 12 - place.repeat] if place.arm == "plain" else [2, 2, 2]
-        correction = attempt(ITEMS[0], before=0, valid=1, target="x")
-        write_run(place, learning(ITEMS, ends), attempts={1: [correction]})
-    return loop
+from tests.small_loop import CRITERIA, opened, small_loop, written
 
 
 def read(path: Path) -> Any:
@@ -48,7 +18,7 @@ def read(path: Path) -> Any:
 
 
 def test_everything_is_written_and_nothing_is_judged_while_a_check_stops(tmp_path: Path) -> None:
-    loop = make(tmp_path)
+    loop = written(tmp_path)
     register(loop.params, "l01", "2026-11-21", tmp_path)
     metrics, plots = tmp_path / "metrics", tmp_path / "plots"
     lines = analyse_loop(loop, metrics, plots)
@@ -86,9 +56,9 @@ def test_everything_is_written_and_nothing_is_judged_while_a_check_stops(tmp_pat
 
 
 def test_other_values_are_exploratory_and_get_no_verdict(tmp_path: Path) -> None:
-    loop = make(tmp_path)
+    loop = written(tmp_path)
     register(loop.params, "l01", "2026-11-21", tmp_path)
-    changed = make(tmp_path, temperature=0.5)
+    changed = written(tmp_path, temperature=0.5)
     lines = analyse_loop(changed, tmp_path / "metrics", tmp_path / "plots")
     assert lines[0].startswith("l01: EXPLORATORY")
     rows = read(tmp_path / "metrics" / "verdicts" / "l01.json")
@@ -96,7 +66,7 @@ def test_other_values_are_exploratory_and_get_no_verdict(tmp_path: Path) -> None
 
 
 def test_weights_arms_and_guard_are_part_of_the_registration(tmp_path: Path) -> None:
-    loop = make(tmp_path)
+    loop = written(tmp_path)
     first = register(loop.params, "l01", "2026-11-21", tmp_path)
     (tmp_path / loop.model.path / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(ParamsError, match="was registered on 2026-11-21 with other values"):

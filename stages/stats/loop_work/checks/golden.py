@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stages.records import read_jsonl
 from stages.suites.judge import is_right
+from stages.suites.trivia import TriviaJudge, trivia_items
 
 FOLDER = Path(__file__).resolve().parents[4] / "tests" / "golden"
 
@@ -32,7 +33,21 @@ def stated_answers() -> list[Pair]:
     ]
 
 
-GOLDEN: dict[str, tuple[Callable[[], Sequence[Pair]], int]] = {"reckoning": (stated_answers, 40)}
+def trivia_answers() -> list[Pair]:
+    """Sentences that answer questions: subscripts, case, word boundaries, negation, rivals."""
+    rows = read_jsonl(FOLDER / "trivia.jsonl", dict)
+    items = {item.item_id: item for item in trivia_items()}
+    said = TriviaJudge().judge([(items[row["item_id"]], row["answer"]) for row in rows])
+    return [
+        Pair(items[row["item_id"]].prompt, row["answer"], row["right"], judged.correct)
+        for row, judged in zip(rows, said, strict=True)
+    ]
+
+
+GOLDEN: dict[str, tuple[Callable[[], Sequence[Pair]], int]] = {
+    "reckoning": (stated_answers, 40),
+    "trivia": (trivia_answers, 80),
+}
 """Judge -> its golden set as it judges it, and the fewest answers that the set must hold."""
 
 
