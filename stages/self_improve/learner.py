@@ -22,6 +22,7 @@ from stages.adapters.lora import (
 )
 from stages.agent.chat import render_prompt
 from stages.agent.model import Completion, Request
+from stages.agent.prompts import PromptRenderer
 from stages.lab.models import load_base
 from stages.params import ModelParams, ParamsError
 from stages.records import Example, write_json
@@ -47,6 +48,8 @@ class Base:
     """answers with those very weights, and whatever adapter is attached to them"""
     backend: LocalModel | None
     """the compact engine of a small model on the CPU, which answers several times faster"""
+    stop_ids: tuple[int, ...]
+    """tokens that end an answer"""
     sha256: str
     """hash of its weights"""
 
@@ -71,7 +74,16 @@ def of_weights(params: ModelParams, weights: Any, tokenizer: Any) -> Base:
     if params.device == "cpu" and params.quantisation == "none":
         backend = LocalModel(_copy(weights), tokenizer, _config(params, True))
         backend = backend if backend.compact else None
-    return Base(params, weights, tokenizer, plain, backend, base_sha256(weights))
+    stops = PromptRenderer(tokenizer).closing_ids() | _end_ids(weights)
+    return Base(
+        params, weights, tokenizer, plain, backend, tuple(sorted(stops)), base_sha256(weights)
+    )
+
+
+def _end_ids(weights: Any) -> set[int]:
+    """Ends of text that the model's generation settings name."""
+    ends = getattr(getattr(weights, "generation_config", None), "eos_token_id", None)
+    return set() if ends is None else {ends} if isinstance(ends, int) else set(ends)
 
 
 def _copy(weights: Any) -> Any:
@@ -172,6 +184,29 @@ class Learner:
             return certify(self.base.weights, self.state, self.lora, probes, self.base.sha256)
         except NotLive:
             return None
+
+
+def answer_once(base: Base, wrapped: Any, request: Request) -> Completion:
+    """One answer by an adapter that is being trained, ``wrapped`` being peft's model around it.
+
+    A small model on the CPU answers through a compact copy of what it is at this moment, which
+    costs a third of an answer through peft's modules.
+    """
+    if base.backend is None:
+        wrapped.eval()
+        done = base.plain.complete([request])[0]
+        wrapped.train()
+        return done
+    from stages.agent.cache import SlotCache
+    from stages.agent.compact import from_transformers
+    from stages.agent.engine import Engine
+
+    ids = base.plain.render(request)
+    positions = min(len(ids) + request.max_new_tokens, base.params.context_tokens)
+    cache = SlotCache(from_transformers(wrapped, positions, "default"), 1, positions)
+    engine = Engine(cache, lambda _: ids, base.plain.decode_text, base.stop_ids)
+    engine.submit([(0, request)])
+    return engine.poll()[0][1]
 
 
 def request_seed(*parts: object) -> int:

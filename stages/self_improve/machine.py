@@ -102,38 +102,30 @@ def _checkpoint(
     """Do the window's steps and write everything there is to know of the model after them."""
     began = time.perf_counter()
     shutil.rmtree(place.adapter, ignore_errors=True)
-    learner = run.learner
-    learner.restore(adapter_of(history, origin))
-    previous = learner.sha256
+    previous = adapter_of(history, origin)
+    run.learner.restore(previous)
+    before = run.learner.sha256
     advance = machine.stepper(run, window, history) if window else Advance()
-    changed = learner.sha256 != previous
-    saved = changed and _save(run, place)
-    if changed and not saved:  # what changes no logit isn't a change (check 5)
-        learner.restore(adapter_of(history, origin))
-    stopped: Reason | None = None
-    if window and run.arm.train and not saved:
-        stopped = "unchanged"
+    saved = run.learner.sha256 != before and _save(run, place)
+    if not saved:  # what changes no logit isn't a change (check 5)
+        run.learner.restore(previous)
+    unchanged = bool(window) and run.arm.train and not saved
     rows = _probe(run, place.number)
     write_jsonl(folder / "probe.jsonl", rows)
     write_jsonl(folder / "attempts.jsonl", advance.attempts)
-    last = bool(stopped) or _is_last(run, place)
-    guarded = _guard(machine, run, place, last, folder)
+    guarded = _guard(machine, run, place, unchanged or _is_last(run, place), folder)
+    validation = share_right(rows, "val")
+    stopped: Reason | None = "unchanged" if unchanged else None
     if guarded.get("guard_fell"):
         stopped = "guard"
-    validation = share_right(rows, "val")
     if stopped is None and _no_longer_better(run, history, validation):
         stopped = "validation"
     facts = {
         "checkpoint": place.number,
         "step": window[-1] if window else 0,
-        "trained_items": list(advance.trained_items),
-        "examples": advance.examples,
-        "tokens": advance.tokens,
-        "target_tokens": advance.target_tokens,
-        "losses": [advance.losses[0], advance.losses[-1]] if advance.losses else [],
-        "adapter_sha256": learner.sha256,
-        "previous_sha256": previous,
-        "start": advance.start,
+        **_facts_of(advance),
+        "adapter_sha256": run.learner.sha256,
+        "previous_sha256": before,
         "stopped": stopped,
         "validation": validation,
         "seeds": dataclasses.asdict(run.seeds),
@@ -146,6 +138,18 @@ def _checkpoint(
     write_json(folder / "facts.json", facts)
     seconds = {"seconds": time.perf_counter() - began}
     write_json(machine.timings / f"{run.place.name}-{place.name}.json", seconds)
+
+
+def _facts_of(advance: Advance) -> dict[str, Any]:
+    losses = [advance.losses[0], advance.losses[-1]] if advance.losses else []
+    return {
+        "trained_items": list(advance.trained_items),
+        "examples": advance.examples,
+        "tokens": advance.tokens,
+        "target_tokens": advance.target_tokens,
+        "losses": losses,
+        "start": advance.start,
+    }
 
 
 def adapter_of(history: Sequence[CheckpointPlace], origin: Path | None = None) -> Path | None:

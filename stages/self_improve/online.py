@@ -15,7 +15,7 @@ from stages.lab.loops import Attempted, CheckpointPlace, Probed
 from stages.records import Example
 from stages.self_improve.asking import attempted, chat_of, judged_attempts
 from stages.self_improve.corrections import Correction, dealt, rehearsed, report, revision_chat
-from stages.self_improve.learner import request_seed
+from stages.self_improve.learner import answer_once, request_seed
 from stages.self_improve.parts import Attempt, Item
 from stages.self_improve.run import Advance, Run, example
 from stages.suites.trivia.orders import ORDERS
@@ -89,10 +89,7 @@ class _Session:
             max_new_tokens=run.loop.max_new_tokens,
             seed=request_seed(run.seeds.decoding, *what),
         )
-        self._wrapped.eval()
-        done = run.learner.base.plain.complete([request])[0]
-        self._wrapped.train()
-        return done
+        return answer_once(run.learner.base, self._wrapped, request)
 
     def learn(self, examples: Sequence[Example], step: int) -> tuple[list[Row], list[float]]:
         """Train on the examples, together; their rows and the loss of every optimizer step."""
