@@ -2,8 +2,9 @@
 
 A and B are arms; PART is train, val, test or holdout, and where it is left out the first untrained
 part that was probed (test, else holdout, else val). 'Final' is the checkpoint that the run kept,
-'base' is checkpoint 0. The unit is the item, crossed with seeds; repeats of one seed and samples of
-one item are averaged first. Rates are shares, 0 to 1.
+'base' its checkpoint 0; of an arm that selects over generations both are those of the last one. The
+unit is the item, crossed with seeds; repeats of one seed and samples of one item are averaged
+first. Rates are shares, 0 to 1.
 
 ``final_accuracy.A[.PART]``, ``base_accuracy.A[.PART]``: share of right answers (pass@1).
 ``pass_at.K.A[.PART]``: pass@K at the final checkpoint (Chen et al. 2021).

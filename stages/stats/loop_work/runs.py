@@ -16,6 +16,9 @@ from stages.stats.loop_work.results import TRAIN, LoopResults, Run, known_mean, 
 from stages.stats.loops.rates import StepCounts, cumulative_table, window_table
 from stages.stats.loops.score import PUBLISHED, MetaLearning, meta_learning
 
+MOST_UNDEFINED = 0.1
+"""Share of an arm's runs whose measure may be undefined, as a score is of a run that stopped early;
+these are left out, and each is named in the details."""
 BOUND = 2.0
 """A meta-learning score lies within ± this: two differences of rates."""
 Measure = Callable[[Run], float | Undefined]
@@ -105,11 +108,19 @@ MEASURES: dict[str, Measure] = {
 
 
 def by_seed(results: LoopResults, arm: str, measure: Measure) -> dict[int, list[float]] | Undefined:
-    """seed -> the measure of each of its runs; Undefined as soon as it is for one of them."""
+    """seed -> the measure of each of its runs, those without one left out.
+
+    Undefined, with the first reason, where more than ``MOST_UNDEFINED`` of the runs have none.
+    """
     found: dict[int, list[float]] = defaultdict(list)
-    for run in results.outcomes(arm):
+    missing: list[str] = []
+    runs = results.outcomes(arm)
+    for run in runs:
         value = measure(run)
         if isinstance(value, Undefined):
-            return Undefined(f"{run.name}: {value.reason}")
-        found[run.seed].append(value)
+            missing.append(f"{run.name}: {value.reason}")
+        else:
+            found[run.seed].append(value)
+    if len(missing) > MOST_UNDEFINED * len(runs):
+        return Undefined(f"{len(missing)} of {len(runs)} runs have none, {missing[0]}")
     return dict(found) or Undefined(f"{arm} was not run")

@@ -9,8 +9,9 @@ import pytest
 from stages.params import CrossedParams, LoopArm, ParamsError, SelectionParams
 from stages.stats.intervals import Estimate, Undefined
 from stages.stats.loop_work.estimands import loop_estimand
-from stages.stats.loop_work.results import LoopResults, read_loop
-from tests.small_loop import learning, names, opened, write_run
+from stages.stats.loop_work.results import LoopResults, Run, read_loop
+from stages.stats.loop_work.runs import by_seed
+from tests.small_loop import all_params, learning, names, opened, write_run
 
 TEST, TRAIN = names("test", 10, ("geo", "sci")), names("train", 10)
 
@@ -124,6 +125,19 @@ def test_a_score_without_enough_checkpoints_is_undefined(results: LoopResults) -
     assert "1 checkpoints" in str(loop_estimand(results, "meta_learning_score.plain")(0.05))
 
 
+def test_few_runs_without_a_score_are_left_out(tmp_path: Path) -> None:
+    def measure(run: Run) -> float | Undefined:
+        return Undefined("it stopped early") if run.seed < stopped else 1.0
+
+    loop = opened(tmp_path, arms={"plain": LoopArm()}, seeds=tuple(range(10)))
+    for place in loop.runs():
+        write_run(place, learning(TEST, [2, 3]))
+    stopped = 1
+    assert by_seed(read_loop(loop), "plain", measure) == {seed: [1.0] for seed in range(1, 10)}
+    stopped = 2
+    assert "2 of 10 runs have none" in str(by_seed(read_loop(loop), "plain", measure))
+
+
 def test_a_crossed_arm_tells_order_from_decoding_and_training(tmp_path: Path) -> None:
     crossed = LoopArm(crossed=CrossedParams(decodings=2, trainings=2))
     loop = opened(tmp_path, arms={"plain": crossed}, seeds=(0, 1, 2))
@@ -193,3 +207,11 @@ def test_what_was_not_run_is_undefined(tmp_path: Path) -> None:
     assert isinstance(loop_estimand(results, "gain.plain.test")(0.05), Undefined)
     assert isinstance(loop_estimand(results, "meta_learning_score.plain")(0.05), Undefined)
     assert isinstance(loop_estimand(results, "difference.plain.other")(0.05), Undefined)
+
+
+@pytest.mark.parametrize("name", sorted(all_params().loops))
+def test_registered_criteria_name_estimands(name: str) -> None:
+    loop = all_params().loops[name]
+    results = LoopResults(name, loop, (), ())
+    for criterion in loop.criteria.values():
+        assert isinstance(loop_estimand(results, criterion.estimand)(0.05), Undefined)
