@@ -117,6 +117,9 @@ class LoopArm:
     """null: one generation"""
     items: int | None = None
     """items attempted in one step, drawn anew each time; null: all of the part train"""
+    self_test: int = 0
+    """problems answered once before each step, others every time and never trained on: they show
+    which groups are weak"""
     targeted: bool = False
     """those items come from the groups found weak by their interval, else from all"""
 

@@ -42,21 +42,73 @@ def _trivia_judge(**settings: Any) -> Judge:
     return TriviaJudge(**settings)
 
 
+def _code(**settings: Any) -> Source:
+    from stages.self_improve.code_problems import CodeProblems
+    from stages.self_improve.kept import Kept
+
+    return Kept(CodeProblems(**settings))
+
+
+def _code_judge(limits: SandboxConfig) -> Any:
+    from stages.self_improve.code_problems import code_judge
+
+    return code_judge(limits)
+
+
+def _reckoning(**settings: Any) -> Source:
+    from stages.self_improve.kept import Kept
+    from stages.suites.reckoning.source import ReckoningSource
+
+    return Kept(ReckoningSource(**settings))
+
+
+def _reckoning_judge() -> Judge:
+    from stages.suites.reckoning.judge import ReckoningJudge
+
+    return ReckoningJudge()
+
+
+def _math(**settings: Any) -> Source:
+    from stages.self_improve.kept import Kept
+    from stages.self_improve.math_rows import math_source
+
+    return Kept(math_source(**settings))
+
+
+def _math_judge(limits: SandboxConfig, **settings: Any) -> Any:
+    from stages.self_improve.math_rows import math_judge
+
+    return math_judge(**settings)
+
+
 def _online() -> Stepper:
     from stages.self_improve.online import online
 
     return online
 
 
+def _iterations() -> Stepper:
+    from stages.self_improve.iterations import iterations
+
+    return iterations
+
+
 SOURCES: dict[str, Entry] = {
     "trivia": Entry(_trivia, "self_improve.trivia_source"),
+    "code": Entry(_code, "self_improve.code_problems"),
+    "reckoning": Entry(_reckoning, "suites.reckoning.source"),
+    "math": Entry(_math, "self_improve.math_rows"),
 }
 JUDGES: dict[str, Entry] = {
     "trivia": Entry(_trivia_judge, "suites.trivia"),
+    "code": Entry(_code_judge, "self_improve.code_problems", sandboxed=True),
+    "reckoning": Entry(_reckoning_judge, "suites.reckoning.judge"),
+    "math": Entry(_math_judge, "self_improve.math_rows", sandboxed=True),
 }
 
 DESIGNS: dict[str, Entry] = {
     "online": Entry(_online, "self_improve.online"),
+    "iterations": Entry(_iterations, "self_improve.iterations"),
 }
 
 
