@@ -44,15 +44,18 @@ def trivia_answers() -> list[Pair]:
     ]
 
 
+CASES = ("code",)
+"""Judges that run an answer against cases and read no text."""
 GOLDEN: dict[str, tuple[Callable[[], Sequence[Pair]], int]] = {
     "reckoning": (stated_answers, 40),
+    "math": (stated_answers, 40),
     "trivia": (trivia_answers, 80),
 }
 """Judge -> its golden set as it judges it, and the fewest answers that the set must hold."""
 
 
 def golden_of(judge: str) -> tuple[Sequence[Pair], int] | None:
-    """The judged golden set of the judge of that name; None for one that doesn't read text."""
+    """The judged golden set of the judge of that name; None for one that has none."""
     if judge not in GOLDEN:
         return None
     pairs, least = GOLDEN[judge]
