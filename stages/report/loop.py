@@ -8,7 +8,7 @@ from typing import Any
 from stages.report.read import Measured
 from stages.report.tables import Rows, interval, number
 
-ARMS = ["arm", "runs", "base", "final", "gain", "train", "forgotten", "ECE", "examples"]
+ARMS = ["arm", "runs", "base", "final", "gain", "train", "forgotten", "examples"]
 DIFFERENCES = ["arms", "part", "difference"]
 SETS = ("universally_stuck", "seed_dependent", "forgotten", "universally_improved")
 
@@ -21,7 +21,13 @@ def is_loop(measured: Measured) -> bool:
 def arms(measured: Measured) -> Rows:
     """One row per arm, see ``ARMS``: accuracy on the untrained part, then on the trained one."""
     part = measured.details["loop"]["untrained"]
-    return [_arm(name, row, part) for name, row in measured.conditions.items()]
+    return [_arm(name, measured.conditions[name], part) for name in in_order(measured)]
+
+
+def in_order(measured: Measured) -> list[str]:
+    """The arms in the registration's order."""
+    order = measured.details["loop"].get("order", [])
+    return [name for name in order if name in measured.conditions] or list(measured.conditions)
 
 
 def _arm(name: str, row: dict[str, Any], part: str) -> list[str]:
@@ -29,12 +35,11 @@ def _arm(name: str, row: dict[str, Any], part: str) -> list[str]:
     return [
         said,
         str(row.get("runs", "–")),
-        number(row.get(f"{part}_base")),
+        number(row.get(f"{part}_base"), 2),
         flat(row, f"{part}_final"),
         flat(row, f"{part}_gain", signed=True),
-        flat(row, "train_final"),
-        flat(row, "forgetting"),
-        flat(row, "ece"),
+        number(row.get("train_final"), 2),
+        number(row.get("forgetting"), 2),
         number(row.get("examples"), 0),
     ]
 
@@ -44,7 +49,7 @@ def flat(row: dict[str, Any], key: str, signed: bool = False) -> str:
     if row.get(key) is None:
         return "–"
     ends = {"value": row[key], "lo": row.get(f"{key}_lo"), "hi": row.get(f"{key}_hi")}
-    return interval(ends, signed=signed)
+    return interval(ends, digits=2, signed=signed)
 
 
 def differences(measured: Measured) -> Rows:
@@ -69,8 +74,15 @@ def values(measured: Measured) -> Rows:
     for arm, sets in details.get("item_sets", {}).items():
         shown = [f"{sets['counts'][name]} {name.replace('_', ' ')}" for name in SETS]
         rows.append([f"items, {arm}", ", ".join(shown)])
+    for arm in in_order(measured):
+        row = measured.conditions[arm]
+        if row.get("ece") is not None:
+            said = f"ECE {flat(row, 'ece')}, Brier {flat(row, 'brier')}"
+            mean = number(row.get("mean_confidence"), 2)
+            rows.append([f"confidence, {arm}", f"{said}; mean confidence {mean}"])
     for arm, found in details.get("half_life", {}).items():
-        rows.append([f"half-life, {arm}", _steps(found)])
+        if isinstance(found, dict):
+            rows.append([f"half-life, {arm}", _steps(found)])
     for arm, found in details.get("seeds_compared", {}).items():
         p = number(found.get("fisher_p"), 2)
         rows.append([f"seeds, {arm}", f"{found['reading']}; best against worst Fisher p {p}"])
@@ -96,10 +108,8 @@ def _corrections(found: dict[str, Any]) -> str:
     )
 
 
-def _steps(found: Any) -> str:
+def _steps(found: dict[str, Any]) -> str:
     """A half-life in steps; an end beyond the last checkpoint is said, not shown as a number."""
-    if not isinstance(found, dict):
-        return str(found)
     value, lo, hi = (number(found.get(end), 0) for end in ("value", "lo", "hi"))
     if found.get("value") is None:
         value = "beyond the last checkpoint"
@@ -117,7 +127,7 @@ def figures(measured: Measured) -> list[str]:
     """``arm accuracy`` of each arm on the untrained part, for a row of the log."""
     part = measured.details["loop"]["untrained"]
     return [
-        f"{name} {number(row[f'{part}_final'])}"
-        for name, row in measured.conditions.items()
-        if isinstance(row.get(f"{part}_final"), (int, float))
+        f"{name} {number(measured.conditions[name][f'{part}_final'])}"
+        for name in in_order(measured)
+        if isinstance(measured.conditions[name].get(f"{part}_final"), (int, float))
     ]

@@ -98,12 +98,18 @@ def learned(run: Run, item: str) -> float:
     return final(run, item) if base(run, item) <= 0.5 else float("nan")
 
 
-def passed_of(k: int) -> Value:
-    """pass@k of an item's answers at the final checkpoint; NaN for fewer than k answers."""
+def passed_of(k: int, number: int | None = None) -> Value:
+    """pass@k of an item's answers at checkpoint ``number``, by default the final one.
+
+    NaN for fewer than k answers, and where the run didn't come so far.
+    """
 
     def value(run: Run, item: str) -> float:
-        rights = [answer.correct for answer in run.final.probe if answer.item_id == item]
-        n, c = len(rights), round(sum(rights))
+        points = run.checkpoints
+        if number is not None and number >= len(points):
+            return float("nan")
+        point = run.final if number is None else points[number]
+        n, c = point.tallies.get(item, (0, 0))
         return 1 - math.comb(n - c, k) / math.comb(n, k) if n >= k else float("nan")
 
     return value

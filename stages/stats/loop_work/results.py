@@ -45,6 +45,15 @@ class Checkpoint:
         """item -> share of its samples that are right."""
         return item_means((row.item_id, row.correct) for row in self.probe)
 
+    @cached_property
+    def tallies(self) -> dict[str, tuple[int, int]]:
+        """item -> its samples, and how many of them are right."""
+        found: dict[str, tuple[int, int]] = {}
+        for row in self.probe:
+            n, c = found.get(row.item_id, (0, 0))
+            found[row.item_id] = n + 1, c + row.correct
+        return found
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:

@@ -9,7 +9,7 @@ from stages.lab.loops import OpenLoop
 from stages.params import ParamsError, status
 from stages.records import write_json
 from stages.stats.audit import blocking
-from stages.stats.loop_work import dynamics, tables, variance
+from stages.stats.loop_work import dynamics, iterations, tables, variance
 from stages.stats.loop_work.audit import loop_audit
 from stages.stats.loop_work.checks.record import LoopRecord
 from stages.stats.loop_work.estimands import loop_estimand
@@ -79,12 +79,15 @@ def details(results: LoopResults, state: str, ran: str) -> dict[str, Any]:
             "parts": results.parts,
             "untrained": results.untrained,
             "arms": {arm: len(runs) for arm, runs in results.by_arm.items()},
+            "order": list(results.by_arm),
             "evaluation_only": [arm for arm, values in loop.arms.items() if not values.train],
         },
         "differences": tables.comparisons(results),
         "groups": tables.groups(results),
         "runs": tables.by_run(results),
         "steps": tables.step_rows(results),
+        "passes": iterations.passes(results),
+        "diversity": iterations.diversity(results),
         "item_sets": tables.sets_of_items(results),
         "corrections": tables.corrections(results),
         "calibration": tables.calibrations(results),
