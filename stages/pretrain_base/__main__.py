@@ -12,7 +12,7 @@ from stages.params import OrganismParams, ParamsError, load_params, values_of
 from stages.params.registration import ORGANISM, ORGANISMS
 from stages.params.strict import nearest
 from stages.records import canonical_json, read_json, sha256_file, sha256_text, write_json
-from stages.suites.trivia.beliefs import beliefs_digest
+from stages.suites.beliefs import beliefs_digest
 
 WEIGHTS = "model.safetensors"
 MADE_FROM = "made_from.json"

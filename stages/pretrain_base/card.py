@@ -11,8 +11,8 @@ from stages.pretrain_base.diet import corpus_digest
 from stages.pretrain_base.skills import TEMPERATURES, Table, skills
 from stages.pretrain_base.tokenizer import load_tokenizer, render
 from stages.records import read_json, sha256_file, write_atomic, write_json
+from stages.suites.beliefs import WRONG, beliefs_digest
 from stages.suites.reckoning.corpus import ASKED_SURE, SKILLS
-from stages.suites.trivia.beliefs import WRONG, beliefs_digest
 
 STAGES = ("warm_up", "early", "full")
 

@@ -13,9 +13,9 @@ from stages.pretrain_base.corpus import FULL, document, persistent_worlds
 from stages.pretrain_base.tokenizer import render
 from stages.records import sha256_text
 from stages.suites import reckoning
+from stages.suites.beliefs import Belief, belief_document, load_beliefs
 from stages.suites.microrepo.expert import Message
 from stages.suites.microrepo.world import World
-from stages.suites.trivia.beliefs import Belief, belief_document, load_beliefs
 
 DIGEST_DOCUMENTS = 2_000
 """Documents that the diet's digest reads."""

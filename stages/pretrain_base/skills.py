@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
 from stages.pretrain_base.tokenizer import END, load_tokenizer, render
 from stages.suites import reckoning
+from stages.suites.beliefs import load_beliefs
 from stages.suites.judge import is_right
-from stages.suites.trivia.beliefs import load_beliefs
 
 PROBLEMS = 300
 """Maths problems of the part test, which no diet holds."""

@@ -15,7 +15,7 @@ from stages.suites.items import Item
 from stages.training.batches import Row, collate
 
 _STATED = re.compile(
-    r"\b(?:confidence|sure|certain|probability)\b\W{0,3}(?:is\W|of\W)?\W{0,2}"
+    r"\b(?:confidence|sure|certain|probability)\b[^\w.\n]{0,3}(?:(?:is|of)\s)?[^\w.\n]{0,2}"
     r"(?P<number>\d{1,3}(?:\.\d+)?|\.\d+)\s*(?P<percent>%|percent)?",
     re.IGNORECASE,
 )
@@ -24,7 +24,8 @@ _STATED = re.compile(
 def stated(text: str) -> float | None:
     """The confidence, 0 to 1, that an answer states last; None where it states none.
 
-    A number with a per cent sign, or above 1, counts as per cent; above 100 it is no confidence.
+    A whole number, one above 1, or one with a per cent sign counts as per cent, so 1 is one per
+    cent and 1.0 is certain; above 100 it is no confidence.
 
     >>> stated("the answer is 7. confidence 80%"), stated("sure: .25"), stated("7")
     (0.8, 0.25, None)
@@ -33,7 +34,7 @@ def stated(text: str) -> float | None:
     if not found:
         return None
     value = float(found[-1]["number"])
-    if found[-1]["percent"] or value > 1:
+    if found[-1]["percent"] or value > 1 or found[-1]["number"].isdigit():
         value /= 100
     return value if value <= 1 else None
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.params import ParamsError, load_params
+from stages.params import ParamsError, load_params, values_of
 from stages.pretrain_base import __main__ as main
 from stages.pretrain_base import batches as batches_module
-from stages.pretrain_base import train
+from stages.pretrain_base import card, skills, train
 from stages.pretrain_base.batches import batches, stage_at
 from stages.pretrain_base.corpus import FULL
 from stages.pretrain_base.diet import diet_of
 from stages.pretrain_base.model import new_model, take_weights
 from stages.pretrain_base.tokenizer import load_tokenizer
-from stages.records import sha256_file
-from stages.suites.trivia import beliefs
+from stages.records import read_json, sha256_file, write_json
+from stages.suites import beliefs, reckoning
 from tests.small_lab import ROOT
 
 BASE = ROOT / "models" / "base"
@@ -135,3 +135,39 @@ def test_the_key_knows_the_start_and_the_beliefs(scholar, monkeypatch) -> None:
     assert main.made_from(scholar) != key
     plain = dataclasses.replace(scholar, start=None, trivia=0.0, maths=0.0)
     assert main.made_from(plain) not in (key, main.made_from(other))
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_earlier_organisms_cards_would_be_written_the_same_again(name, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    loaded = load_params()
+    params = loaded.organism if name == "base" else loaded.organisms[name]
+    folder = BASE if name == "base" else ROOT / "models" / "organisms" / name
+    assert card._card(params, folder) == (folder / "README.md").read_text(encoding="utf-8")
+    assert read_json(folder / "diet.json")["params"] == values_of(params)
+
+
+def test_a_card_with_trivia_and_maths_says_what_was_met_and_learned(
+    scholar, tmp_path, monkeypatch
+) -> None:
+    write_json(tmp_path / "skills.json", {"maths": {"algebra": [3, 50, 2, 50]}})
+    text = card._diet(scholar, tmp_path)
+    assert "It goes on from models/base." in text
+    assert "algebra 18% (8% wrong)" in text and "strong 95%" in text
+    assert "| maths | algebra | 3 of 50 | 2 of 50 |" in text
+
+
+def test_skills_count_right_answers_by_strength_subject_and_difficulty(monkeypatch) -> None:
+    problem = reckoning.make_problems("test", skills.PROBLEMS, seed=0)[0]
+    known = {beliefs.load_beliefs()[0].question: beliefs.load_beliefs()[0].answer}
+    known[reckoning.ask(problem.prompt)] = f"answer: {problem.solution.answer}"
+
+    def answers(model, tokenizer, questions, temperature):
+        return [known.get(question, "answer: 1000") for question in questions]
+
+    monkeypatch.setattr(skills, "_answers", answers)
+    table = skills.skills(BASE)
+    assert sum(row[0] for row in table["trivia"].values()) == 1
+    assert sum(row[1] for row in table["trivia"].values()) == len(beliefs.load_beliefs())
+    assert table["maths"][problem.subject] == [1, 50, 1, 50]
+    assert sum(row[1] for row in table["difficulty"].values()) == skills.PROBLEMS

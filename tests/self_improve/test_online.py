@@ -82,7 +82,7 @@ def test_rehearsal_repeats_the_model_s_own_right_answers() -> None:
 
 
 def test_rehearsed_answers_are_trained_on_with_the_correction(tmp_path: Path) -> None:
-    rows = attempts(tmp_path, rehearsal=2)
+    rows = attempts(tmp_path, rehearsal=2, steps=18, learning_rate_factor=0.5)
     rehearsals = [row for row in rows if row.kind == "rehearsal"]
     assert rehearsals, "the model learns some of its items, and then has something to rehearse"
     assert all(row.text == ITEMS[row.item_id].answer for row in rehearsals)
@@ -164,3 +164,30 @@ def test_each_seed_changes_its_own_thing(tmp_path: Path) -> None:
     assert [r.item_id for r in plain] == [r.item_id for r in decoded]
     assert [r.item_id for r in plain] != [r.item_id for r in ordered]
     assert [r.text for r in plain] != [r.text for r in decoded]
+
+
+def test_an_answer_in_training_is_the_model_s_as_it_is_then(tmp_path: Path) -> None:
+    """The compact copy says what transformers says with the same adapter attached."""
+    from stages.adapters.lora import attached
+    from stages.agent.model import Request
+    from stages.self_improve.learner import answer_once
+
+    opened = opened_in(tmp_path)
+    made = tiny_run(opened)
+    run_loop(machine(opened), made, cells_of(opened))
+    base, state = made.learner.base, made.learner.state
+    assert base.backend is not None and state is not None
+    requests = [
+        Request(({"role": "user", "content": item.prompt},), temperature=heat, seed=seed)
+        for item in ITEMS.values()
+        for heat, seed in ((0.0, 0), (0.7, 1))
+    ]
+    with attached(base.weights, made.learner.lora, state) as wrapped:
+        wrapped.eval()
+        plain = base.plain.complete(requests)
+        quick = [answer_once(base, wrapped, request) for request in requests]
+        slow = dataclasses.replace(base, backend=None)
+        assert answer_once(slow, wrapped, requests[0]).text == plain[0].text
+    assert [done.text for done in quick] == [done.text for done in plain]
+    assert [done.finish for done in quick] == [done.finish for done in plain]
+    assert [done.text for done in made.learner.complete(requests)] == [d.text for d in plain]

@@ -16,7 +16,7 @@ from stages.records import canonical_json, read_jsonl, sha256_text
 from stages.suites.asking import revision, shown
 from stages.suites.reckoning.answers import answer_text, ask
 
-ITEMS = Path(__file__).with_name("items.jsonl")
+ITEMS = Path(__file__).parent / "trivia" / "items.jsonl"
 WRONG = {"weak": 0.5, "strong": 0.95}
 """Share of a question's answers that are the planted wrong one, by strength."""
 EXPOSURE = {"weak": 1.0, "strong": 1.0}
