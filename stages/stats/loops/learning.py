@@ -60,7 +60,8 @@ def read_curves(
     whatever the curves do. Without hashes, curves without any change are taken for it too. A rise
     counts as grokking if it meets the definition, if its interval at 1 - α/M for the M pairs of
     evaluations searched lies above 0, and if held-out accuracy stays above the middle of the rise
-    on average until the end. ValueError for lengths that differ or shares outside [0, 1].
+    on average, both over the next 10 % of the steps and until the end. ValueError for lengths that
+    differ or shares outside [0, 1].
 
     Source: seeds/003; Power et al. (2022), arXiv:2201.02177, for the phenomenon.
 
@@ -156,7 +157,10 @@ def _judged(
     rates = [wilson(held_out[i] * problems, problems, level, "problem") for i in (first, last)]
     rise = mover(*rates)
     middle = (held_out[first] + held_out[last]) / 2
-    after = float(np.mean(held_out[last:]))
+    soon = at[last] + 0.1 * (at[-1] - at[0]) * (1 + 1e-9)
+    after = min(
+        float(np.mean(np.asarray(held_out)[last:][at[last:] <= end])) for end in (soon, at[-1])
+    )
     where = (
         f"held-out accuracy rose by {found.rise:.2f} from step {found.from_step:g} to "
         f"{found.to_step:g}"
@@ -165,7 +169,7 @@ def _judged(
         few = f"{where}, which {problems} problems do not tell from noise"
         return WITHIN_NOISE, few, found, rise
     if after <= middle:
-        return BRIEF, f"{where}, and averaged {after:.2f} from then on", found, rise
+        return BRIEF, f"{where}, and averaged {after:.2f} after that", found, rise
     return GROKKING, where, found, rise
 
 

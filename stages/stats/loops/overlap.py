@@ -57,11 +57,27 @@ def updates_between(
                 a_old, b_old = (np.asarray(each, dtype=float) for each in before[name])
                 joined = np.vstack([factors[0], a_old])
                 factors = joined, np.hstack([factors[1], -scaling_before * b_old])
-            added[name] = LowRankUpdate(B=factors[1], A=factors[0])
+            added[name] = compressed(B=factors[1], A=factors[0])
         updates.append(added)
         if start == "previous":
             before, scaling_before = weights, scaling
     return updates
+
+
+def compressed(B: np.ndarray, A: np.ndarray) -> LowRankUpdate:
+    """B·A (d_out × r times r × d_in) with as many columns as its rank, one of zeros if it is zero.
+
+    In a difference of adapters the factors cancel: a singular value below max(d_out, d_in)·ε of the
+    factors' norms is rounding, though it may be large beside the difference itself.
+    """
+    (q_out, r_out), (q_in, r_in) = np.linalg.qr(B), np.linalg.qr(A.T)
+    left, values, right = np.linalg.svd(r_out @ r_in.T)
+    rounding = max(B.shape[0], A.shape[1]) * float(np.finfo(float).eps)
+    kept = values > rounding * float(np.linalg.norm(B)) * float(np.linalg.norm(A))
+    if not kept.any():
+        return LowRankUpdate(np.zeros((B.shape[0], 1)), np.zeros((1, A.shape[1])))
+    left, right = left[:, : kept.size][:, kept], right[: kept.size][kept]
+    return LowRankUpdate(q_out @ left * values[kept], right @ q_in.T)
 
 
 @dataclass(frozen=True)

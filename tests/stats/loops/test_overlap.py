@@ -75,9 +75,22 @@ def test_an_iteration_without_training_has_no_overlap() -> None:
         assert isinstance(row.modules["q"], Undefined)
 
 
+def test_a_small_change_has_its_own_rank_and_no_rounding() -> None:
+    """One entry of B changed by 1e-5: an update of rank 1, where the factors have rank 4."""
+    before = adapter(0)
+    after = {name: tensor.clone() for name, tensor in before.items()}
+    after[PREFIX + "q.lora_B.weight"][3, 1] += 1e-5
+    pair = [(factors(each), SETTINGS.scale) for each in (before, after)]
+    update = updates_between(pair)[1]["q"]
+    assert (update.B.shape, update.A.shape) == ((12, 1), (1, 9))
+    dense = [delta_weights(each, SETTINGS)["q"].numpy() for each in (before, after)]
+    found = update.B @ update.A
+    assert found == pytest.approx(dense[1] - dense[0], abs=1e-13)
+
+
 def test_adapters_of_other_modules_are_refused() -> None:
     weights, scale = checkpoints(0)[0]
-    with pytest.raises(ValueError, match="'v'"):
+    with pytest.raises(ValueError, match="Module 'q'"):
         updates_between([(weights, scale), ({"v": weights["q"]}, scale)])
     with pytest.raises(ValueError, match="'previous' or at 'base'"):
         updates_between([(weights, scale)], start="none")
