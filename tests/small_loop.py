@@ -106,7 +106,7 @@ def write_run(place: RunPlace, table: Table, **changes: Any) -> None:
     for number, answers in enumerate(table):
         folder = place.checkpoint(number).path
         rows = [
-            _probed(item, sample, right, changes.get("probe", {}))
+            _probed(item, sample, right, number, changes.get("probe", {}))
             for item, rights in answers.items()
             for sample, right in enumerate(rights if isinstance(rights, Sequence) else [rights])
         ]
@@ -136,7 +136,9 @@ def write_run(place: RunPlace, table: Table, **changes: Any) -> None:
     write_json(place.path / "end.json", end)
 
 
-def _probed(item: str, sample: int, right: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _probed(
+    item: str, sample: int, right: int, number: int, changes: Mapping[str, Any]
+) -> dict[str, Any]:
     part, group, _ = item.split("/")
     row = {
         "item_id": item,
@@ -146,7 +148,8 @@ def _probed(item: str, sample: int, right: int, changes: Mapping[str, Any]) -> d
         "sample": sample,
         "correct": int(right),
         "visible": int(right),
-        "confidence": 0.8 if right else 0.4,
+        # other weights give the same words another probability
+        "confidence": (0.8 if right else 0.4) + 1e-9 * number,
         "stated": None,
         "tokens": 4,
         "finish": "stop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256
 from stages.lab.loops import OpenLoop, RunPlace
 from stages.params import LoopArm, PartParams
+from stages.records import read_json
 from stages.stats.checks.check import Finding
 from stages.stats.intervals import Estimate
 from stages.stats.loop_work import tables
@@ -20,7 +22,7 @@ from stages.stats.loop_work.checks import answers, confidence, runs, style, trai
 from stages.stats.loop_work.checks.golden import Pair
 from stages.stats.loop_work.checks.record import LoopRecord
 from stages.stats.loop_work.results import read_loop
-from tests.small_loop import attempt, guard_of, learning, names, opened, write_run
+from tests.small_loop import attempt, guard_of, learning, names, opened, write_json, write_run
 
 TEST, TRAIN = names("test", 8, ("geo", "sci")), names("train", 8)
 TABLE = [a | b for a, b in zip(learning(TEST, [2, 3, 4]), learning(TRAIN, [2, 4, 6]), strict=True)]
@@ -43,7 +45,10 @@ def write_adapter(place: RunPlace, number: int, scale: float = 1.0) -> str:
         name.format("A"): torch.ones(1, 2),
         name.format("B"): torch.full((2, 1), scale * number),
     }
-    save_adapter(place.checkpoint(number).adapter, state, LORA, "models/base", "a" * 64)
+    folder = place.checkpoint(number).adapter
+    save_adapter(folder, state, LORA, "models/base", "a" * 64)
+    certificate = {"base_sha256": "a" * 64, "adapter_sha256": adapter_sha256(state)}
+    write_json(folder / "certificate.json", {**certificate, "logit_shift_max": 0.5})
     return adapter_sha256(state)
 
 
@@ -82,14 +87,20 @@ def test_4_a_run_read_twice(tmp_path: Path) -> None:
 
 def test_5_adapter_not_loaded(tmp_path: Path) -> None:
     loop = one_arm(tmp_path)
-    with_adapters(loop.runs()[0], probe={"text": "the same whatever was trained"})
+    unloaded = {"confidence": lambda row: 0.5}
+    with_adapters(loop.runs()[0], probe=unloaded)
     caught(training.live(record(loop)), "the adapter was not loaded")
-    with_adapters(
-        loop.runs()[0],
-        probe={"text": "the same whatever was trained"},
-        at={1: {"swap_shift_from_base": 0.5, "swap_shift_after_detaching": 0.0}},
-    )
+    proof = {"swap_shift_from_base": 0.5, "swap_shift_after_detaching": 0.0}
+    with_adapters(loop.runs()[0], probe=unloaded, at={1: proof})
     assert training.live(record(loop)).status == "pass"
+
+
+def test_5_logits_that_never_moved(tmp_path: Path) -> None:
+    loop = one_arm(tmp_path)
+    with_adapters(loop.runs()[0])
+    path = loop.runs()[0].checkpoint(2).adapter / "certificate.json"
+    write_json(path, {**read_json(path), "logit_shift_max": 0.0})
+    caught(training.live(record(loop)), "the logits moved by 0.0")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +130,18 @@ def test_5_an_adapter_that_adds_nothing_or_is_gone(tmp_path: Path) -> None:
     write_run(loop.runs()[0], TABLE)
     loop.runs()[0].checkpoint(1).adapter.joinpath("adapter_model.safetensors").unlink()
     caught(training.live(record(loop)), "its adapter can't be read")
+
+
+def test_5_weights_that_stayed_are_not_looked_for_twice(tmp_path: Path) -> None:
+    loop = one_arm(tmp_path)
+    with_adapters(loop.runs()[0])
+    first = loop.runs()[0].checkpoint(1).facts().adapter_sha256
+    shutil.rmtree(loop.runs()[0].checkpoint(2).adapter)
+    stayed = {"adapter_sha256": first, "previous_sha256": first, "saved": False}
+    ends = {"reason": "unchanged", "kept": 1, "checkpoints": 3}
+    write_run(loop.runs()[0], TABLE, at={1: {"adapter_sha256": first}, 2: stayed}, end=ends)
+    assert training.live(record(loop)).status == "pass"
+    assert training.weights_changed(record(loop)).status == "pass"
 
 
 def test_10_losses_that_say_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from stages.stats.checks.compare import interval
 from stages.stats.clusters import clustered_difference, critical_value, tabulate_cells
 from stages.stats.intervals import Estimate
 from stages.stats.loop_work.checks.record import LoopRecord, where
-from stages.stats.loop_work.results import TRAIN, Checkpoint, LoopResults, Run, item_means
+from stages.stats.loop_work.results import TRAIN, LoopResults, Run, item_means
 
 LENGTH_RATIO = 2.0
 SHIFT = 0.1
+Rows = Sequence[Mapping[str, Any]]
 _STEP = re.compile(r"[\n;]|[.!?] ")
 
 
@@ -137,8 +138,9 @@ def stops_at_the_guard(record: LoopRecord) -> Finding:
     problems: list[str] = []
     played, lowest = 0, 0.0
     for run in record.results.runs:
+        start = guard_before(record.results, run)
         for point in run.checkpoints[1:]:
-            drop = guard_change(run, point, record.results.loop.alpha)
+            drop = guard_change(start, point.guard, record.results.loop.alpha)
             if drop is None:
                 continue
             played, lowest = played + 1, min(lowest, drop.value)
@@ -148,8 +150,8 @@ def stops_at_the_guard(record: LoopRecord) -> Finding:
                     problems.append(f"{text}, and the run went on")
                 if run.end.kept == point.number:
                     problems.append(f"{text}, and this checkpoint was kept")
-        if not run.base.guard and record.trains(run):
-            problems.append(f"{run.name}: the guard was not played at checkpoint 0")
+        if not start and record.trains(run):
+            problems.append(f"{run.name}: the guard was not played before training")
     return judged(
         {"played": played, "lowest_change": lowest, "lower_bound": guard.lower_bound},
         problems,
@@ -157,14 +159,21 @@ def stops_at_the_guard(record: LoopRecord) -> Finding:
     )
 
 
-def guard_change(run: Run, point: Checkpoint, alpha: float) -> Estimate | None:
-    """Pass rate of the guard at a checkpoint - that at base; None where it was not played.
+def guard_before(results: LoopResults, run: Run) -> Rows:
+    """The guard's rows before any training: the run's own, or of a generation the first ones'."""
+    selection = results.loop.arms[run.place.arm].selection
+    if not run.base.facts.adapter_sha256 or selection is None:
+        return run.base.guard
+    return next((first.base.guard for first in results.by_arm.get(selection.first, [])), ())
+
+
+def guard_change(first: Rows, now: Rows, alpha: float) -> Estimate | None:
+    """Pass rate of the guard at a checkpoint - that before training; None where not played.
 
     A problem is one unit. Paired t interval, which is the rule that the loop itself stops by.
     """
     before, after = (
-        item_means((row["problem_id"], row["passed"]) for row in rows)
-        for rows in (run.base.guard, point.guard)
+        item_means((row["problem_id"], row["passed"]) for row in rows) for rows in (first, now)
     )
     common = sorted(before.keys() & after.keys())
     if len(common) < 2:

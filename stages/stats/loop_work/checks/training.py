@@ -12,6 +12,8 @@ from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.loop_work.checks.record import LoopRecord, where
 from stages.stats.loop_work.results import Checkpoint, Run
 
+SAVED = "saved"
+"""Fact of a checkpoint: false where its weights are those of the one before, which has them."""
 SWAPPED = "swap_adapter_sha256"
 SHIFT = "swap_shift_from_base"
 LEFT = "swap_shift_after_detaching"
@@ -20,16 +22,18 @@ adapter, and once it is detached."""
 
 
 def live(record: LoopRecord) -> Finding:
-    """Check 5: each trained checkpoint's adapter is there, is the one named, and changes answers.
+    """Check 5: each trained checkpoint's adapter is there, is the one named, and moves the model.
 
-    A run whose answers stay the base's, word for word, at every trained checkpoint was played
-    without its adapter, unless a hot swap's logits prove that they moved.
+    Its certificate says by how much the logits moved. That the probe was played with it shows in
+    the confidence: other weights give the same words another probability. A run whose answers have
+    the base's confidence wherever they have its words was played without its adapter, unless a hot
+    swap's logits prove that they moved.
     """
     problems: list[str] = []
     norms: list[float] = []
     bases: set[str] = set()
     for run, point in record.points():
-        if point.facts.adapter_sha256:
+        if point.facts.adapter_sha256 and point.facts.own.get(SAVED, True):
             found, norm, base = _adapter(point)
             problems += [f"{where(run, point)}: {text}" for text in (*found, *_swap(point))]
             norms += [] if norm is None else [norm]
@@ -38,10 +42,10 @@ def live(record: LoopRecord) -> Finding:
     if not trained:
         return absent("nothing is trained in this loop")
     problems += [
-        f"{run.name}: all answers of {len(run.checkpoints) - 1} checkpoints are the base's, word "
-        "for word: the adapter was not loaded"
+        f"{run.name}: answers in the base's words have the base's confidence to the last digit at "
+        f"all of {len(run.checkpoints) - 1} checkpoints: the adapter was not loaded"
         for run in trained
-        if not any(_moved(run, point) or _shifted(point) for point in run.checkpoints[1:])
+        if _as_base(run) and not any(_shifted(point) for point in run.checkpoints)
     ]
     if len(bases) > 1:
         problems.append(f"the adapters were trained on {len(bases)} different base models")
@@ -55,7 +59,8 @@ def live(record: LoopRecord) -> Finding:
 def _adapter(point: Checkpoint) -> tuple[list[str], float | None, str]:
     """Problems of a checkpoint's adapter on disk, the norm of its ΔW, the base it is of."""
     try:
-        base = read_json(point.adapter / "provenance.json")["base_sha256"]
+        certificate = read_json(point.adapter / "certificate.json")
+        base = certificate["base_sha256"]
         state, lora = load_adapter(point.adapter, base)
     except (AdapterError, RecordError, OSError, ValueError, KeyError) as error:
         return [f"its adapter can't be read: {error}"], None, ""
@@ -63,8 +68,12 @@ def _adapter(point: Checkpoint) -> tuple[list[str], float | None, str]:
     problems = []
     if adapter_sha256(state) != point.facts.adapter_sha256:
         problems.append("facts.json names another adapter than the one there")
+    if certificate["adapter_sha256"] != adapter_sha256(state):
+        problems.append("the certificate is of another adapter")
     if not math.isfinite(norm) or norm == 0.0:
         problems.append(f"the norm of ΔW is {norm}")
+    elif not 0.0 < certificate["logit_shift_max"] < math.inf:
+        problems.append(f"the logits moved by {certificate['logit_shift_max']}")
     return problems, norm, base
 
 
@@ -86,9 +95,16 @@ def _shifted(point: Checkpoint) -> bool:
     return point.facts.own.get(SHIFT, 0.0) > 0.0
 
 
-def _moved(run: Run, point: Checkpoint) -> bool:
-    before = {(row.item_id, row.sample): row.text for row in run.base.probe}
-    return any(before.get((row.item_id, row.sample)) != row.text for row in point.probe)
+def _as_base(run: Run) -> bool:
+    """Whether each answer in the base's own words has the base's own confidence too."""
+    before = {(row.item_id, row.text): row.confidence for row in run.base.probe}
+    alike = [
+        row.confidence == before[row.item_id, row.text]
+        for point in run.checkpoints[1:]
+        for row in point.probe
+        if point.facts.adapter_sha256 and (row.item_id, row.text) in before
+    ]
+    return bool(alike) and all(alike)
 
 
 def _was_trained(run: Run) -> bool:
