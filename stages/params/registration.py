@@ -15,11 +15,15 @@ from stages.params.load import (
     agent_of,
     experiment_of,
     guard_of,
+    loop_guard,
+    loop_model,
+    loop_of,
     model_of,
     named_model,
     suite_of,
     teacher_model,
 )
+from stages.params.loops import SOURCE
 from stages.params.schema import Experiment, ModelParams, Params
 from stages.params.strict import ParamsError
 from stages.params.values import values_of
@@ -63,6 +67,26 @@ def registration_hash(params: Params, experiment_id: str, organism_sha: str) -> 
     return sha256_text(canonical_json(blocks))
 
 
+def loop_hash(params: Params, name: str, organism_sha: str) -> str:
+    """SHA-256 over a loop's whole block and the blocks it names, as canonical JSON.
+
+    These are its model, the suite of its guard and the models that teach an arm;
+    ``organism_sha`` is the fingerprint of the organism, empty for another model.
+    """
+    loop = loop_of(params, name)
+    guard = loop_guard(params, loop)
+    names = {arm.teacher for arm in loop.arms.values()} - {None, SOURCE}
+    teachers = {teacher: named_model(params, teacher) for teacher in sorted(filter(None, names))}
+    blocks = {
+        "loop": _registered(loop),
+        "model": _registered(loop_model(params, loop)),
+        "guard": None if guard is None else _registered(guard),
+        "teachers": _registered(teachers),
+        "organism": organism_sha,
+    }
+    return sha256_text(canonical_json(blocks))
+
+
 def _models(params: Params, experiment: Experiment) -> list[ModelParams]:
     """The experiment's model, or those of its matrix."""
     named = [named_model(params, name) for name in experiment.models]
@@ -88,7 +112,10 @@ def organism_fingerprint(model: ModelParams, root: Path = Path()) -> str:
 
 
 def current_hash(params: Params, experiment_id: str, root: Path = Path()) -> str:
-    """The registration hash of the values and the organism as they are now."""
+    """The registration hash of an experiment's or a loop's values and organism as they are now."""
+    if experiment_id in params.loops:
+        model = loop_model(params, loop_of(params, experiment_id))
+        return loop_hash(params, experiment_id, organism_fingerprint(model, root))
     models = _models(params, experiment_of(params, experiment_id.partition(CELL)[0]))
     organism = "".join(organism_fingerprint(model, root) for model in models)
     return registration_hash(params, experiment_id, organism)
@@ -101,7 +128,9 @@ def status(params: Params, experiment_id: str, root: Path = Path()) -> tuple[Sta
     which overrides check 9) measures a mistake: it is exploratory whatever is registered.
     """
     now = current_hash(params, experiment_id, root)
-    if _overrides_check_9(experiment_of(params, experiment_id.partition(CELL)[0])):
+    if experiment_id not in params.loops and _overrides_check_9(
+        experiment_of(params, experiment_id.partition(CELL)[0])
+    ):
         return "EXPLORATORY", now
     registered = _read(root).get(experiment_id.partition(CELL)[0], {}).get("hash")
     return ("REGISTERED" if now == registered else "EXPLORATORY"), now

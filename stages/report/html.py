@@ -11,7 +11,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from stages.records import Trajectory, read_json
-from stages.report import svg, tables
+from stages.report import loop, loop_svg, shown, svg, tables
 from stages.report.read import Measured
 from stages.report.sessions import sessions
 from stages.report.terminal import heading
@@ -34,7 +34,8 @@ svg text { fill: var(--mid); font-size: 12px; }
 svg path, polyline { fill: none; stroke-width: 2; stroke: currentColor; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
 .s0 { color: #3a86d0; } .s1 { color: #d55e00; } .s2 { color: #009e73; }
-circle { fill: currentColor; }
+.s3 { color: #b565a7; } .s4 { color: #a07d00; } .s5 { color: #c8505a; } .grey { color: #808080; }
+circle, rect { fill: currentColor; } .band { fill: currentColor; opacity: .15; }
 .role { color: var(--mid); font-size: 12px; margin-top: .5rem; }
 """
 
@@ -48,13 +49,13 @@ def page(measured: Measured, data: Path = Path("data"), plots: Path = Path("plot
         f"<p>{escape(' '.join(line.strip() for line in rest))}</p>",
         _table(tables.verdicts(measured), tables.VERDICTS),
         *_diagnosis(measured),
-        _table(tables.conditions(measured), tables.CONDITIONS),
-        _table(tables.transfer(measured), tables.TRANSFER),
-        _table(tables.single_values(measured), ["measured", "value"]),
+        *(_table(rows, names) for rows, names in shown.results(measured)),
+        _table(shown.single_values(measured), ["measured", "value"]),
         *_figures(plots / measured.experiment),
+        *_loop_figures(plots / measured.experiment),
         f"<h2>Audit</h2><p>{escape(tables.audit_counts(measured))}</p>",
         _table(tables.failed_checks(measured), ["check", "evidence", "remedy"]),
-        _browser(sessions(measured.experiment, data)),
+        "" if loop.is_loop(measured) else _browser(sessions(measured.experiment, data)),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
@@ -99,6 +100,22 @@ def _figures(folder: Path) -> list[str]:
             "trained turns kept (share), by the session's place",
         ),
         svg.lines(rows["loss"], "loss (nats per target token)"),
+    ]
+    return [f"<figure>{figure}</figure>" for figure in drawn if figure]
+
+
+def _loop_figures(folder: Path) -> list[str]:
+    """The plots of a loop whose rows are there: curves by part, strips by arm, reliability."""
+    rows = {
+        name: read_json(folder / f"{name}.json") if (folder / f"{name}.json").exists() else []
+        for name in ("learning", "strip", "reliability")
+    }
+    parts = dict.fromkeys(row["part"] for row in rows["learning"])
+    arms = dict.fromkeys(row["arm"] for row in rows["strip"])
+    drawn = [
+        *(loop_svg.learning(rows["learning"], part) for part in parts),
+        loop_svg.reliability(rows["reliability"]),
+        *(loop_svg.strip(rows["strip"], arm) for arm in arms),
     ]
     return [f"<figure>{figure}</figure>" for figure in drawn if figure]
 

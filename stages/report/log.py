@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages.records import RecordError, write_atomic
-from stages.report import tables
+from stages.report import shown, tables
 from stages.report.read import Measured
 
 FILE = Path("EXPERIMENTS.md")
@@ -98,12 +98,8 @@ def _units(measured: Measured) -> str:
 
 
 def figures(measured: Measured) -> str:
-    """Resolve rates by condition and which checks of the audit stop verdicts or warn."""
-    rates = [
-        f"{name} {tables.number(row['resolve_rate'])}"
-        for name, row in measured.conditions.items()
-        if isinstance(row, dict) and isinstance(row.get("resolve_rate"), (int, float))
-    ]
+    """Resolve rates by condition (accuracies by arm), and which checks stop verdicts or warn."""
+    rates = shown.rates(measured)
     more = f", and {len(rates) - FIGURES} more" * (len(rates) > FIGURES)
     parts = [", ".join(rates[:FIGURES]) + more] if rates else []
     found = {"stops": _unsound(measured, "stop"), "warns": _unsound(measured, "warn")}

@@ -6,7 +6,7 @@ import textwrap
 
 from tabulate import tabulate
 
-from stages.report import phase, tables
+from stages.report import phase, shown, tables
 from stages.report.read import Measured
 
 WIDTH = 96
@@ -82,11 +82,7 @@ def _results(measured: Measured, colour: bool) -> list[str]:
     judged = tables.verdicts(measured)
     for row in judged:
         row[3] = painted(row[3], colour)
-    parts = [
-        (tables.conditions(measured), tables.CONDITIONS),
-        (tables.transfer(measured), tables.TRANSFER),
-        (judged, tables.VERDICTS),
-    ]
+    parts = [*shown.results(measured), (judged, tables.VERDICTS)]
     lines: list[str] = []
     for rows, names in parts:
         if rows:
@@ -96,7 +92,7 @@ def _results(measured: Measured, colour: bool) -> list[str]:
 
 def plain_table(rows: tables.Rows, names: list[str]) -> list[str]:
     """Columns of figures to the right, the rest to the left."""
-    figures = {"tasks", "steps", "tokens in", "cached", "out", "d_z"}
+    figures = {"tasks", "steps", "tokens in", "cached", "out", "d_z", "runs", "examples"}
     aligned = ["right" if n in figures or n.endswith(" p") else "left" for n in names]
     text = tabulate(rows, names, tablefmt="simple", disable_numparse=True, colalign=aligned)
     return [line.rstrip() for line in text.splitlines()]
@@ -104,7 +100,7 @@ def plain_table(rows: tables.Rows, names: list[str]) -> list[str]:
 
 def _single(measured: Measured) -> list[str]:
     lines = []
-    for name, text in tables.single_values(measured):
+    for name, text in shown.single_values(measured):
         first = f"{name:<{LABEL}}"
         lines += textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL)
     return lines
@@ -131,8 +127,9 @@ def markdown(measured: Measured) -> str:
     status, digest = (measured.details["registration"][key] for key in ("status", "hash"))
     parts = [
         f"`{measured.experiment}`, {status.upper()} `{digest[:12]}`",
-        tabulate(
-            tables.conditions(measured), tables.CONDITIONS, tablefmt="github", disable_numparse=True
+        *(
+            tabulate(rows, names, tablefmt="github", disable_numparse=True)
+            for rows, names in shown.results(measured)[:1]
         ),
         tabulate(
             tables.verdicts(measured), tables.VERDICTS, tablefmt="github", disable_numparse=True

@@ -1,11 +1,15 @@
-"""Estimates, intervals, verdicts, audit and plots of one experiment, or of a whole matrix."""
+"""Estimates, intervals, verdicts, audit and plots of an experiment, a whole matrix, or a loop."""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from stages.lab.context import Lab, run_main
+from stages.lab.context import Lab, expected_errors, open_lab
+from stages.lab.loops import open_loop
+from stages.params import load_params
 from stages.params.load import CELL
 from stages.records import read_json, write_json
 from stages.stats import designs, stream_summary, summary
@@ -13,6 +17,7 @@ from stages.stats.audit import audit, blocking
 from stages.stats.diagnosis.walk import diagnose
 from stages.stats.estimands import criterion_estimand
 from stages.stats.latency import write_latency
+from stages.stats.loop_work.work import analyse_loop
 from stages.stats.phase.work import analyse
 from stages.stats.plots import write_plots
 from stages.stats.quality import quality
@@ -94,5 +99,19 @@ def _details(lab: Lab, results: Results, status: str, ran: str) -> dict[str, Any
     }
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Analyse what is named on the command line; errors as one paragraph."""
+    parser = argparse.ArgumentParser(prog="python -m stages.stats", description=__doc__)
+    parser.add_argument("name", help="an experiment or a loop in params.yaml")
+    name = parser.parse_args(arguments).name
+    try:
+        if name in load_params().loops:
+            print("\n".join(analyse_loop(open_loop(name))))
+        else:
+            work(open_lab(name))
+    except expected_errors() as error:
+        sys.exit(f"stats: {error}")
+
+
 if __name__ == "__main__":
-    run_main("stats", work)
+    main()

@@ -1,0 +1,1 @@
+"""Known mistakes of self-improvement loops, each a check with a name."""
