@@ -29,7 +29,10 @@ def rooms_of(graph: ImportGraph) -> set[str]:
 
 
 def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
-    """Per stage folder named in a ``cmd``, the deps on code, as (DVC stage → deps)."""
+    """Per stage folder named in a ``cmd``, the deps on code, as (DVC stage → deps).
+
+    A single data file that another room's reader is given may be named beside them.
+    """
     declared: dict[str, set[str]] = {}
     for name, entry in read_yaml(dvc_yaml)["stages"].items():
         entry = entry.get("do", entry)
@@ -37,7 +40,10 @@ def declared_deps(dvc_yaml: Path) -> dict[str, set[str]]:
         deps = {str(dep).rstrip("/") for dep in entry.get("deps", [])}
         for folder in re.findall(r"-m stages\.(\w+)", " ".join(commands)):
             declared[f"{name} ({folder})"] = {
-                dep for dep in deps if dep.startswith("data/code/") or dep.split("/")[0] == "stages"
+                dep
+                for dep in deps
+                if dep.startswith("data/code/")
+                or (dep.split("/")[0] == "stages" and Path(dep).suffix in ("", ".py"))
             }
     return declared
 

@@ -149,6 +149,8 @@ def test_a_wrong_dep_is_caught(tmp_path: Path, change: str, problem: str) -> Non
         ("stages/suites/__init__.py", "TABLE = {}", {"first"}),  # runs before suites.one
         ("stages/agent/__init__.py", '"""An agent."""', set()),  # holds no code
         ("stages/first/new.py", "X = 1", {"first"}),
+        ("stages/first/prompts/a.txt", "Say it otherwise.", {"first"}),
+        ("stages/suites/table.json", "{}", {"first"}),
     ],
 )
 def test_an_edit_makes_just_the_stages_stale_that_reach_it(
@@ -157,6 +159,7 @@ def test_an_edit_makes_just_the_stages_stale_that_reach_it(
     """What ``dvc repro`` goes by: the files of data/code."""
     root = house(tmp_path)
     before = code_files(root)
+    (root / path).parent.mkdir(exist_ok=True)
     (root / path).write_text(text)
     after = code_files(root)
     assert before.keys() == after.keys() == {"code", "first", "second"}

@@ -1,4 +1,4 @@
-"""Write down what the parameters choose for each experiment: model, suite, guard, teacher, agent.
+"""Write down what the parameters choose for each experiment and loop: model, suite, guard, ...
 
 An experiment's other stages depend on its file instead of on every model and suite there is, so an
 entry that it doesn't use can change without making any of its stages stale.
@@ -9,12 +9,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from stages.lab.context import Lab, expected_errors, open_lab
 from stages.lab.streams import require_strategies
 from stages.params import (
+    LoopParams,
+    ModelParams,
+    Params,
     guard_of,
     load_params,
+    loop_guard,
+    loop_model,
     organism_fingerprint,
     suite_of,
     teacher_model,
@@ -28,20 +34,36 @@ def work(lab: Lab) -> None:
     params, experiment = lab.params, lab.experiment
     if experiment.stream is not None:
         require_strategies(lab)
-    chosen = {
-        "model": lab.model,
-        "suite": suite_of(params, experiment),
-        "guard": guard_of(params, experiment),
-        "teacher": teacher_model(params, experiment),
-        "agent": lab.agent_params,
-        "sandbox": params.sandbox,
-    }
-    if Path(lab.model.path).parent == ORGANISMS:
+    _write(
+        lab.name,
+        lab.model,
+        suite=suite_of(params, experiment),
+        guard=guard_of(params, experiment),
+        teacher=teacher_model(params, experiment),
+        agent=lab.agent_params,
+        sandbox=params.sandbox,
+    )
+
+
+def work_loop(params: Params, name: str, loop: LoopParams) -> None:
+    """The same of a self-improvement loop; its arms' teachers may be models by name."""
+    teachers = {arm.teacher for arm in loop.arms.values()} & params.models.keys()
+    _write(
+        name,
+        loop_model(params, loop),
+        guard=loop_guard(params, loop),
+        teachers={teacher: params.models[teacher] for teacher in sorted(teachers)},
+        sandbox=params.sandbox,
+    )
+
+
+def _write(name: str, model: ModelParams, **chosen: Any) -> None:
+    if Path(model.path).parent == ORGANISMS:
         # The stages that play or train name models/base among their deps; of another organism
         # this file tells them.
-        chosen["weights"] = organism_fingerprint(lab.model)
-    path = Path("data/chosen") / f"{lab.name}.json"
-    write_json(path, {name: values_of(block) for name, block in chosen.items()})
+        chosen["weights"] = organism_fingerprint(model)
+    values = {key: values_of(block) for key, block in {"model": model, **chosen}.items()}
+    write_json(Path("data/chosen") / f"{name}.json", values)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
         params = load_params()
         for name in params.run:
             work(open_lab(name, params))
+        for name, loop in params.loops.items():
+            work_loop(params, name, loop)
     except expected_errors() as error:
         sys.exit(f"choose: {error}")
 

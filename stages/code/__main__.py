@@ -1,4 +1,5 @@
-"""Write down, for each stage, the hash of every file that its code reaches by its imports.
+"""Write down, for each stage, the hash of every file that its code reaches by its imports, and of
+the data files that lie beside it.
 
 The other stages depend on their own one of these files instead of on a dozen folders each: an edit
 makes just those stages stale whose code reaches the edited file, and dvc.lock, which DVC writes
@@ -29,12 +30,26 @@ def stages_of(graph: ImportGraph) -> list[str]:
 def reached_files(graph: ImportGraph, stage: str, root: Path) -> dict[str, str]:
     """Path from ``root`` -> SHA-256 of each file with code in it that the stage's code reaches.
 
-    The reading of params.yaml counts for the stage ``choose`` alone: the others depend on the
-    values themselves.
+    With each module count the files beside it that are no modules: prompts, tables. The reading of
+    params.yaml counts for the stage ``choose`` alone: the others depend on the values themselves.
     """
     reached = graph.reached(stage, () if stage == CHOOSES else (PARAMS,))
     paths = [graph.files[name] for name in reached if not graph.is_empty(name)]
+    folders = {path.parent for path in paths}
+    paths += [path for path in data_files(graph, root) if _owner(graph, path) in folders]
     return {path.relative_to(root).as_posix(): sha256_file(path) for path in sorted(paths)}
+
+
+def data_files(graph: ImportGraph, root: Path) -> list[Path]:
+    """Files below stages/ that hold no code, caches left out."""
+    found = (root / "stages").rglob("*")
+    return [path for path in found if path.is_file() and path.suffix not in (".py", ".pyc")]
+
+
+def _owner(graph: ImportGraph, path: Path) -> Path:
+    """The nearest folder above a file that holds modules: whose code reads it."""
+    holds_modules = {module.parent for module in graph.files.values()}
+    return next(folder for folder in path.parents if folder in holds_modules)
 
 
 def write_code(root: Path, folder: Path) -> None:

@@ -58,6 +58,7 @@ class Selector(Protocol):
     def select(self, attempts: Sequence[Attempt]) -> Sequence[Example]:
         """Training examples from the attempts so far; none: nothing is trained this time.
 
-        Goes by ``judged.visible`` alone: what only hidden cases tell must not select data.
+        Goes by ``judged.correct``: an answer that passes the visible cases and fails the hidden
+        ones is counted and never trained on (check 29).
         """
         ...

@@ -48,7 +48,9 @@ def test_every_experiment_that_runs_has_its_file(
     shutil.copytree("models", tmp_path / "models", ignore=shutil.ignore_patterns("adapters"))
     monkeypatch.chdir(tmp_path)
     main([])
-    assert {path.stem for path in Path("data/chosen").iterdir()} == load_params().run.keys()
+    params = load_params()
+    found = {path.stem for path in Path("data/chosen").iterdir()}
+    assert found == params.run.keys() | params.loops.keys()
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("suite: microrepo\n", "suite: microrep\n", 1))
     with pytest.raises(SystemExit, match=r"choose: params.yaml: .*suite.*microrep"):
