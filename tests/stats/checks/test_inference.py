@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -50,3 +51,10 @@ def test_14_rows_pooled_as_tasks_are_caught(run: Path) -> None:
     vars(record)["estimates"] = {"ft": Estimate(0.1, 0.0, 0.2, 24, "task")}
     found = inference.units_counted_once(record)
     assert found.status == "fail" and "24 of 12" in found.evidence["first_problem"]
+
+
+def test_12_a_matrix_s_criteria_are_not_asked_of_its_cells(run: Path) -> None:
+    record = read_record()
+    assert record.estimates
+    cell = dataclasses.replace(record, lab=dataclasses.replace(record.lab, name="p3--tiny"))
+    assert cell.estimates == {}
