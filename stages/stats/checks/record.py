@@ -14,6 +14,7 @@ from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_places, examples_file
 from stages.lab.splits import Half, read_played, read_split, read_tasks
 from stages.params import ExamplesParams, GuardParams, ProceduralParams, guard_of
+from stages.params.load import CELL
 from stages.records import Example, Task, Trajectory, read_json, read_jsonl
 from stages.stats.checks.episodes import Episode, read_episode
 from stages.stats.estimands import criterion_estimand
@@ -161,8 +162,13 @@ class Record:
 
     @cached_property
     def estimates(self) -> dict[str, Estimate | Undefined]:
-        """Every registered criterion's estimate at the experiment's level."""
+        """Every registered criterion's estimate at the experiment's level.
+
+        None of a matrix's cell: its criteria are asked of the whole matrix.
+        """
         experiment = self.lab.experiment
+        if CELL in self.lab.name:
+            return {}
         return {
             name: criterion_estimand(self.results, criterion)(experiment.alpha)
             for name, criterion in experiment.criteria.items()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
 from stages.stats.checks import inference
+from stages.stats.checks.record import Record
 from stages.stats.intervals import Estimate, Undefined
 from tests.stats.checks.run_files import make_lab, read_record
 
@@ -50,3 +52,10 @@ def test_14_rows_pooled_as_tasks_are_caught(run: Path) -> None:
     vars(record)["estimates"] = {"ft": Estimate(0.1, 0.0, 0.2, 24, "task")}
     found = inference.units_counted_once(record)
     assert found.status == "fail" and "24 of 12" in found.evidence["first_problem"]
+
+
+def test_12_a_matrix_s_criteria_are_not_asked_of_its_cells(run: Path) -> None:
+    record = read_record()
+    assert record.estimates
+    cell = dataclasses.replace(record.lab, name="p3--tiny")
+    assert Record(cell, record.results).estimates == {}
