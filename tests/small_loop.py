@@ -137,7 +137,7 @@ def write_run(place: RunPlace, table: Table, **changes: Any) -> None:
 
 
 def _probed(
-    item: str, sample: int, right: int, number: int, changes: Mapping[str, Any]
+    item: str, sample: int, right: float, number: int, changes: Mapping[str, Any]
 ) -> dict[str, Any]:
     part, group, _ = item.split("/")
     row = {

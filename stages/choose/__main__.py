@@ -47,12 +47,12 @@ def work(lab: Lab) -> None:
 
 def work_loop(params: Params, name: str, loop: LoopParams) -> None:
     """The same of a self-improvement loop; its arms' teachers may be models by name."""
-    teachers = {arm.teacher for arm in loop.arms.values()} & params.models.keys()
+    named = {arm.teacher for arm in loop.arms.values() if arm.teacher in params.models}
     _write(
         name,
         loop_model(params, loop),
         guard=loop_guard(params, loop),
-        teachers={teacher: params.models[teacher] for teacher in sorted(teachers)},
+        teachers={teacher: params.models[teacher] for teacher in sorted(filter(None, named))},
         sandbox=params.sandbox,
     )
 

@@ -134,7 +134,7 @@ def meta_learning_score(
     means = []
     for kind in (0, 1):
         for part in (rates[:third], rates[-third:]):
-            values = [rate[kind] for rate in part if rate[kind] is not None]
+            values = [value for rate in part if (value := rate[kind]) is not None]
             if not values:
                 return None
             means.append(sum(values) / len(values))

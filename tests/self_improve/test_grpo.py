@@ -4,6 +4,7 @@ import collections
 import math
 import types
 import warnings
+from typing import Any, cast
 
 import pytest
 import torch
@@ -104,7 +105,7 @@ def test_loss_is_trls(beta):
         "old_per_token_logps": padded(old),
         "ref_per_token_logps": padded(reference),
     }
-    theirs = GRPOTrainer._compute_loss(trainer, None, inputs)
+    theirs = cast(Any, GRPOTrainer)._compute_loss(trainer, None, inputs)
     ours = grpo_loss(now, old, reference if beta else None, given, row, 0.2, beta).mean()
     assert float(ours) == pytest.approx(float(theirs), rel=1e-5)
 

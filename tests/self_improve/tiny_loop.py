@@ -62,7 +62,7 @@ class Questions:
     """Six questions to train on, one to validate and one held out."""
 
     def __init__(self) -> None:
-        parts: list[Part] = ["train"] * 6 + ["val", "holdout"]
+        parts: list[Part] = [*(["train"] * 6), "val", "holdout"]
         self._items = [
             Item(f"q{n}", part, "ab"[n % 2], 1 + n % 3, f"fix name{n} in repo", f"open part{n}.py")
             for n, part in enumerate(parts)
@@ -76,7 +76,7 @@ class Whole:
     """An answer is right when it is the item's."""
 
     def judge(self, pairs: Sequence[tuple[Item, str]]) -> list[Judged]:
-        return [Judged(*[text == item.answer] * 2) for item, text in pairs]
+        return [Judged(text == item.answer, text == item.answer) for item, text in pairs]
 
 
 @functools.cache

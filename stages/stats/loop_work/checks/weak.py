@@ -52,7 +52,7 @@ def _problems(run: Run, point: Checkpoint) -> list[str]:
     for group in weak:
         if group not in tested:
             problems.append(f"{group!r} is called weak without a self-test")
-        elif wilson(*tested[group], ALPHA / len(tested)).hi >= right / asked:
+        elif wilson(tested[group][0], tested[group][1], ALPHA / len(tested)).hi >= right / asked:
             problems.append(
                 f"{group!r} is called weak at {tested[group][0]} of {tested[group][1]} right, "
                 f"where all have {right} of {asked}"
