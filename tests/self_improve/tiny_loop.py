@@ -62,7 +62,8 @@ class Questions:
     """Six questions to train on, one to validate and one held out."""
 
     def __init__(self) -> None:
-        parts: list[Part] = [*(["train"] * 6), "val", "holdout"]
+        train: list[Part] = ["train"]
+        parts: list[Part] = [*train * 6, "val", "holdout"]
         self._items = [
             Item(f"q{n}", part, "ab"[n % 2], 1 + n % 3, f"fix name{n} in repo", f"open part{n}.py")
             for n, part in enumerate(parts)
