@@ -154,6 +154,12 @@ def _unchanged(run: Run) -> list[str]:
     return problems
 
 
+def several_steps(record: LoopRecord, examples: int) -> bool:
+    """Whether so many examples took more than one optimizer step: one has a single loss."""
+    train = record.results.loop.train
+    return examples * train.epochs > train.batch_size
+
+
 def sound_losses(record: LoopRecord) -> Finding:
     """Check 10: no loss is 0 or not finite, none stands still, and each training had a target."""
     problems, last = [], []
@@ -169,7 +175,7 @@ def sound_losses(record: LoopRecord) -> Finding:
             problems.append(f"{name}: no loss was recorded")
         elif not all(map(math.isfinite, facts.losses)) or (0.0 in facts.losses and not grpo):
             problems.append(f"{name}: the losses are {facts.losses}")
-        elif facts.examples > 1 and not grpo and facts.losses[0] == facts.losses[-1]:
+        elif several_steps(record, facts.examples) and not grpo and len({*facts.losses}) == 1:
             problems.append(f"{name}: the loss did not move")
         last += facts.losses[-1:]
     if not last and not problems:
