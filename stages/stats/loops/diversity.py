@@ -34,15 +34,24 @@ def normalised_program(text: str) -> str:
     >>> a == b, a
     (True, 'def v0(v1):\\n    return v1 * 2')
     """
-    names = _Names()
+    names, tree = _Names(), parsed(text)
+    try:
+        if tree is not None:
+            names.collect(tree)
+            return ast.unparse(names.visit(tree))
+    except (ValueError, RecursionError):
+        pass
+    return " ".join(text.split())
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of what a model wrote; None where it isn't Python. Nothing is run."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes that the model wrote
-            tree = ast.parse(text)
-        names.collect(tree)
-        return ast.unparse(names.visit(tree))
+            warnings.simplefilter("ignore")  # of escapes and numbers that the model wrote
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return " ".join(text.split())
+        return None
 
 
 class _Names(ast.NodeTransformer):

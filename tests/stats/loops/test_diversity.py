@@ -14,6 +14,7 @@ from stages.stats.loops.diversity import (
     Diversity,
     mean_distance,
     normalised_program,
+    parsed,
     solution_diversity,
 )
 
@@ -98,3 +99,9 @@ def test_nothing_to_compare() -> None:
     assert isinstance(one.distance, Undefined)
     with pytest.raises(ValueError, match="no pair"):
         mean_distance(["a"])
+
+
+def test_what_a_model_wrote_is_parsed_without_a_warning() -> None:
+    assert parsed("x = 1if y else 2") is not None  # Python warns of such a number
+    for text in ("def f(:", "x = (" * 500 + ")" * 500, "a\x00b"):
+        assert parsed(text) is None

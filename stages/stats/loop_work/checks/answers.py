@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from stages.stats.checks.check import Finding, absent, allowed, judged
 from stages.stats.loop_work.checks.golden import CASES, Pair, golden_of
 from stages.stats.loop_work.checks.record import LoopRecord, where
+from stages.stats.loops.diversity import parsed
 
 Golden = Callable[[str], tuple[Sequence[Pair], int] | None]
 
@@ -99,9 +100,8 @@ def computes(text: str) -> bool | None:
     if "def " not in text:
         return None
     code = text.partition("```python")[2].partition("```")[0] if "```python" in text else text
-    try:
-        tree = ast.parse(code.replace("```", "").strip())
-    except (SyntaxError, ValueError):
+    tree = parsed(code.replace("```", "").strip())
+    if tree is None:
         return None
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     returned = [
