@@ -20,6 +20,7 @@ from stages.self_improve.parts import Attempt, Item
 from stages.self_improve.run import Advance, Run, example
 from stages.suites.trivia.orders import ORDERS
 from stages.training.batches import Row, encode
+from stages.training.settings import NothingToLearn
 from stages.training.sft import reproducible, run_sft
 from stages.training.train import engine_for
 
@@ -39,6 +40,7 @@ class Lesson:
 
     rows: tuple[Attempted, ...]
     trained: bool
+    """false where there was nothing sound to train on, or nothing left to learn"""
     examples: tuple[Row, ...] = ()
     losses: tuple[float, ...] = ()
     quality: Mapping[str, bool] = dataclasses.field(default_factory=dict)
@@ -92,13 +94,19 @@ class _Session:
         return answer_once(run.learner.base, self._wrapped, request)
 
     def learn(self, examples: Sequence[Example], step: int) -> tuple[list[Row], list[float]]:
-        """Train on the examples, together; their rows and the loss of every optimizer step."""
+        """Train on the examples, together; their rows and the loss of every optimizer step.
+
+        No losses where the model came to be certain of every target: it has learned what it can.
+        """
         settings = self._run.settings(step)
         rows = encode(self._run.learner.tokenizer, examples, settings.max_length)
         if self._run.arm.loss_on == "everything":
             rows = [dataclasses.replace(row, mask=(True,) * len(row.ids)) for row in rows]
         with reproducible(settings.threads, settings.seed):
-            return rows, run_sft(self._engine, rows, settings, None, False)
+            try:
+                return rows, run_sft(self._engine, rows, settings, None, False)
+            except NothingToLearn:
+                return rows, []
 
 
 @contextlib.contextmanager
@@ -135,7 +143,7 @@ def _lesson(
     rows += [_rehearsal_row(step, other, text) for other, text in again]
     pairs = [(item, correction.text), *again]
     examples, losses = session.learn([example(chat_of(i), text) for i, text in pairs], step)
-    return Lesson(tuple(rows), True, tuple(examples), tuple(losses), quality)
+    return Lesson(tuple(rows), bool(losses), tuple(examples), tuple(losses), quality)
 
 
 def _correct(run: Run, session: _Session, course: Course, attempt: Attempt) -> Correction:
@@ -195,5 +203,8 @@ def _advance(run: Run, session: _Session, lessons: Sequence[Lesson]) -> Advance:
         target_tokens=epochs * sum(row.n_targets for row in rows),
         losses=[loss for lesson in trained for loss in lesson.losses],
         start="previous" if trained else "none",
-        own={"corrections": {n: sum(lesson.quality[n] for lesson in lessons) for n in names}},
+        own={
+            "corrections": {n: sum(lesson.quality[n] for lesson in lessons) for n in names},
+            "certain": sum(bool(lesson.examples) and not lesson.trained for lesson in lessons),
+        },
     )

@@ -13,6 +13,10 @@ class TrainingError(ValueError):
     """Training is refused or was stopped; the message says what, where and the remedy."""
 
 
+class NothingToLearn(TrainingError):
+    """The loss is exactly 0: of many examples a fault, of a single one perhaps no surprise."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
     """How one adapter is trained. The defaults suit the embedded organism and ~200 examples."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from stages.training.batches import Row, epoch_batches, micro_batches
 from stages.training.engine import Engine
-from stages.training.settings import TrainingError, TrainSettings
+from stages.training.settings import NothingToLearn, TrainingError, TrainSettings
 
 CONSTANT_STEPS = 8
 """So many equal losses in a row count as constant (check 10)."""
@@ -137,7 +137,8 @@ def watch(losses: Sequence[float], grad_norm: float) -> None:
             "Check learning_rate and that the optimizer holds the adapter's parameters."
         )
     if trouble:
-        raise TrainingError(f"step {step} of training: {trouble} (check 10)")
+        kind = NothingToLearn if loss == 0.0 else TrainingError
+        raise kind(f"step {step} of training: {trouble} (check 10)")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from stages.self_improve.corrections import Correction, dealt, rehearsed, report
 from stages.self_improve.machine import run_loop
 from stages.self_improve.online import Course, wrong_confidence
 from stages.self_improve.parts import Attempt, Judged
+from stages.training.settings import NothingToLearn
 from tests.self_improve.tiny_loop import Questions, cells_of, machine, opened_in, tiny_run
 
 ITEMS = {item.item_id: item for item in Questions().items("train")}
@@ -191,3 +192,24 @@ def test_an_answer_in_training_is_the_model_s_as_it_is_then(tmp_path: Path) -> N
     assert [done.text for done in quick] == [done.text for done in plain]
     assert [done.finish for done in quick] == [done.finish for done in plain]
     assert [done.text for done in made.learner.complete(requests)] == [d.text for d in plain]
+
+
+def test_what_the_model_is_certain_of_is_counted_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    real = design.run_sft
+
+    def second_is_known(*arguments: Any) -> list[float]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise NothingToLearn("the loss is exactly 0.0")
+        return real(*arguments)
+
+    monkeypatch.setattr(design, "run_sft", second_is_known)
+    opened = opened_in(tmp_path, arms={"main": LoopArm()})
+    end = run_loop(machine(opened), tiny_run(opened), cells_of(opened))
+    facts = [place.facts() for place in opened.run("main", 0, 0).checkpoints()]
+    assert end.reason == "done" and len(calls) == 6
+    assert sum(f.own.get("certain", 0) for f in facts) == 1
+    assert sum(len(f.trained_items) for f in facts) == 5
