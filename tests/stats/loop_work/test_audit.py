@@ -12,7 +12,7 @@ import torch
 from stages.adapters.folder import save_adapter
 from stages.adapters.lora import LoraSettings, adapter_sha256
 from stages.lab.loops import OpenLoop, RunPlace
-from stages.params import LoopArm, PartParams
+from stages.params import LoopArm, PartParams, SelectionParams
 from stages.records import read_json
 from stages.stats.checks.check import Finding
 from stages.stats.intervals import Estimate
@@ -83,6 +83,24 @@ def test_4_a_run_read_twice(tmp_path: Path) -> None:
     for place in loop.runs():
         write_run(place, TABLE, facts={"adapter_sha256": "b" * 64})
     caught(runs.own_runs(record(loop)), "has the weights and answers of plain-s0-r0")
+
+
+def test_4_two_rules_may_pick_the_same_parent(tmp_path: Path) -> None:
+    picks = {
+        name: LoopArm(
+            selection=SelectionParams(by=rule, first="plain", population=1, generations=2)
+        )
+        for name, rule in (("by_accuracy", "accuracy"), ("by_chance", "random"))
+    }
+    loop = one_arm(tmp_path, arms={"plain": LoopArm(), **picks})
+    write_run(loop.runs()[0], TABLE)
+    for parent, found in (("c", "pass"), ("", "fail")):
+        same = {"adapter_sha256": parent * 64, "seeds": {"order": 1}}
+        for arm in picks:
+            write_run(loop.run(arm, 0, 0), TABLE, facts={"adapter_sha256": "b" * 64}, at={0: same})
+        finding = runs.own_runs(record(loop))
+        assert finding.status == found, finding
+    assert finding.evidence["picked_alike"] == 0
 
 
 def test_5_adapter_not_loaded(tmp_path: Path) -> None:

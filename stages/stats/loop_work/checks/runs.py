@@ -15,23 +15,47 @@ HELD_OUT = ("test", "holdout")
 
 
 def own_runs(record: LoopRecord) -> Finding:
-    """Check 4: no two runs have the same weights and the same answers at every checkpoint."""
-    seen: dict[str, str] = {}
-    problems = []
+    """Check 4: no two runs have the same weights and the same answers at every checkpoint.
+
+    Arms that select by different rules may pick the same parent; from there, with the same seeds,
+    they are one run by design, which is counted.
+    """
+    seen: dict[str, Run] = {}
+    problems, picked_alike = [], 0
     trained = [run for run in record.results.runs if len(run.checkpoints) > 1]
     for run in trained:
         if not record.trains(run):
             continue  # greedy evaluation of one model is the same however often it is repeated
         digest = _history(run)
-        if digest in seen:
-            problems.append(f"{run.name} has the weights and answers of {seen[digest]}")
-        seen.setdefault(digest, run.name)
+        first = seen.setdefault(digest, run)
+        if first is not run and _picked_alike(record, first, run):
+            picked_alike += 1
+        elif first is not run:
+            problems.append(f"{run.name} has the weights and answers of {first.name}")
     return judged(
-        {"runs": len(record.results.runs), "different": len(seen)},
+        {
+            "runs": len(record.results.runs),
+            "different": len(seen),
+            "picked_alike": picked_alike,
+        },
         problems,
         "A run that repeats another to the last byte is no repeat: let decoding or training draw "
         "anew, or count it once.",
     )
+
+
+def _picked_alike(record: LoopRecord, one: Run, other: Run) -> bool:
+    """Whether two arms' selections went on from the same parent with the same seeds."""
+    arms = record.results.loop.arms
+    if one.place.arm == other.place.arm:
+        return False
+    if any(arms[run.place.arm].selection is None for run in (one, other)):
+        return False
+    starts = [
+        (run.checkpoints[0].facts.adapter_sha256, run.checkpoints[0].facts.own.get("seeds"))
+        for run in (one, other)
+    ]
+    return starts[0] == starts[1] and bool(starts[0][0])
 
 
 def _history(run: Run) -> str:
