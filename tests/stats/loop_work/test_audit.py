@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,10 @@ def test_4_a_run_read_twice(tmp_path: Path) -> None:
 
 
 def test_4_two_rules_may_pick_the_same_parent(tmp_path: Path) -> None:
+    best = SelectionParams(by="accuracy", first="plain", population=1, generations=2)
     picks = {
-        name: LoopArm(
-            selection=SelectionParams(by=rule, first="plain", population=1, generations=2)
-        )
-        for name, rule in (("by_accuracy", "accuracy"), ("by_chance", "random"))
+        "by_accuracy": LoopArm(selection=best),
+        "by_chance": LoopArm(selection=dataclasses.replace(best, by="random")),
     }
     loop = one_arm(tmp_path, arms={"plain": LoopArm(), **picks})
     write_run(loop.runs()[0], TABLE)
