@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_a_script_runs_with_its_arguments_and_folder(sandbox: Sandbox) -> None:
         result = sandbox.run_command("python sub/show.py 'two words' --x", folder)
     assert result.output == "near ['sub/show.py', 'two words', '--x'] /workspace __main__\n"
     assert (result.exit_code, result.timed_out, result.killed_by) == (0, False, None)
+
+
+def test_what_is_printed_does_not_tell_where_this_machine_keeps_its_python(
+    sandbox: Sandbox,
+) -> None:
+    with sandbox.workspace() as folder:
+        (folder / "run.py").write_text("import json\njson.loads('{')\n")
+        missing = sandbox.run_command("python / 2>&1", folder)
+        inside = sandbox.run_command("python run.py 2>&1", folder)
+    assert missing.output.startswith("python: can't find '__main__'")
+    assert 'File "/usr/lib/python3' in inside.output
+    for path in (os.path.realpath(sys.base_prefix), layout.interpreter_path()):
+        assert path == "/usr" or path not in missing.output + inside.output
 
 
 @pytest.mark.parametrize("command", ["python {}", "cat /dev/null | python {}", "python3 -s {}"])

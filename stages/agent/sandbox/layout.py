@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -88,6 +89,19 @@ def memory_folder() -> str | None:
     return str(MEMORY) if min(1024 * left, state.f_bavail * state.f_frsize) >= ROOM else None
 
 
+@functools.cache
+def prefixes() -> tuple[str, ...]:
+    """Where Python's library lies on this machine, if not in /usr."""
+    found = {os.path.realpath(path) for path in (sys.base_prefix, sys.base_exec_prefix)}
+    return tuple(sorted(p for p in found if p != "/usr" and not p.startswith("/usr/")))
+
+
+@functools.cache
+def interpreter_path() -> str:
+    """The interpreter that programs in the sandbox run with: this one's, outside any venv."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
 def make_layout(root: Path) -> Layout:
     """Create the folders under `root` and say what to bind."""
     for name in ("work", "root", "etc/alternatives", "bin"):
@@ -98,8 +112,7 @@ def make_layout(root: Path) -> Layout:
     (root / "etc/passwd").write_text("agent:x:0:0::/tmp:/bin/sh\n")
     (root / "etc/group").write_text("agent:x:0:\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    python = os.path.realpath(base)
+    python = interpreter_path()
     for name in ("python", "python3"):
         script = root / "bin" / name
         script.write_text(f'#!/bin/sh\nexec {python} -S -s "$@"\n')
@@ -113,11 +126,7 @@ def make_layout(root: Path) -> Layout:
             links.append((str(Path(name).readlink()), name))
         elif Path(name).is_dir():
             binds.append((name, name))
-    for prefix in sorted(
-        {os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}
-    ):
-        if not prefix.startswith("/usr/") and prefix != "/usr":
-            binds.append((prefix, prefix))
+    binds += [(prefix, prefix) for prefix in prefixes()]
     return Layout(root, tuple(binds), tuple(links), python)
 
 

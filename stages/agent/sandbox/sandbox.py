@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,20 @@ from stages.agent.sandbox.config import (
 )
 from stages.agent.sandbox.guest import wire
 from stages.agent.sandbox.hidden_tests import guard_comparisons, imports_of
-from stages.agent.sandbox.layout import make_layout, memory_folder
+from stages.agent.sandbox.layout import interpreter_path, make_layout, memory_folder, prefixes
 from stages.agent.sandbox.pool import Pool, ask, verdicts_of
 from stages.agent.sandbox.worker import Worker, WorkerLost
+
+
+def anywhere(output: str) -> str:
+    """What a program printed, with the interpreter as ``python`` and its library in /usr.
+
+    The agent reads it, so an episode must not hang on where this machine keeps its Python.
+    """
+    output = output.replace(interpreter_path(), "python")
+    for prefix in prefixes():
+        output = output.replace(f"{prefix}/", "/usr/")
+    return output
 
 
 def open_sandbox(config: SandboxConfig | None = None) -> Sandbox:
@@ -129,7 +141,8 @@ class Sandbox:
         with self._pool.lend() as worker:
             try:
                 worker.send(request)
-                return RunResult(**worker.receive())
+                result = RunResult(**worker.receive())
+                return dataclasses.replace(result, output=anywhere(result.output))
             except WorkerLost as lost:
                 return RunResult(137, str(lost), False, "worker", 0.0)
 
