@@ -7,12 +7,14 @@ become part of the record, as they would be for anyone who looks back at the ses
 from __future__ import annotations
 
 import dataclasses
+import functools
+from functools import partial
 
 from stages.lab.cells import Cells
 from stages.lab.chosen import open_model
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import Condition, Plan, episode_cell
-from stages.lab.pool import run_jobs
+from stages.lab.pool import run_cells
 from stages.lab.splits import training_tasks
 from stages.records import Task, Trajectory
 
@@ -24,7 +26,7 @@ def work(lab: Lab) -> None:
     folder = lab.folder("data/trajectories")
     cells = Cells(folder, "collect_trajectories", *lab.rooms, shared=True)
     listed = {world: training_tasks(lab, world) for world in lab.all_worlds}
-    model = open_model(lab.model, lab.openings(listed.values()))
+    model = functools.cache(partial(open_model, lab.model, lab.openings(listed.values())))
     settings = lab.experiment.collect
     jobs = []
     for world, tasks in listed.items():
@@ -38,7 +40,7 @@ def work(lab: Lab) -> None:
             )
 
         jobs.append(episode_cell(lab, cells, model, world, Condition("base"), plan, merged))
-    run_jobs(jobs, "sessions", lab.workers)
+    run_cells(jobs, model, "sessions", lab.workers)
     cells.sweep()
 
 

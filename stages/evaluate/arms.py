@@ -74,8 +74,9 @@ def _played(
     label = None if folder is None else str(folder)
     setting = Condition(name, label, adapter_hash(folder), notes)
     plan = Plan(tasks, seed, settings.repeats, settings.temperature)
-    job = episode_cell(lab, cells, model, f"{world}/{split}/{name}-s{seed}", setting, plan)
-    return with_adapter(model, base, folder, job)
+    place = f"{world}/{split}/{name}-s{seed}"
+    cell = episode_cell(lab, cells, lambda: model, place, setting, plan)
+    return with_adapter(model, base, folder, cell)
 
 
 def arm_lab(lab: Lab, arm: ArmParams) -> Lab:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter
 from stages.adapters.lora import base_sha256, peft_config
+from stages.lab.cells import Cell
 from stages.lab.chosen import load_base
 from stages.lab.context import Lab
 from stages.records import read_json
@@ -26,17 +27,19 @@ def adapter_hash(folder: Path | None) -> str:
     return "" if folder is None else str(read_json(folder / "provenance.json")["adapter_sha256"])
 
 
-def with_adapter(model: Any, base: str, folder: Path | None, job: Job) -> Job:
-    """``job`` with the adapter loaded under its folder's name, on this base only, gone after."""
+def with_adapter(model: Any, base: str, folder: Path | None, cell: Cell) -> Job:
+    """The cell, made with the adapter under its folder's name, on this base only, gone after."""
     if folder is None:
-        return job
+        return cell
     name = str(folder)
 
     def run() -> Path:
+        if cell.at_hand():
+            return cell.path
         state, lora = load_adapter(folder, base)
         model.load_adapter(name, peft_config(lora, state), state)
         try:
-            return job()
+            return cell()
         finally:
             model.drop_adapter(name)
 

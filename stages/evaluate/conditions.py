@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.adapters.folder import load_adapter
-from stages.adapters.lora import base_sha256, peft_config
+from stages.evaluate.attached import Job, adapter_hash, base_hash, with_adapter
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
 from stages.lab.arms import WITH_NOTES, arm_of
 from stages.lab.cells import Cells
-from stages.lab.chosen import guard_room, load_base
+from stages.lab.chosen import guard_room
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
 from stages.lab.guard import run_guard
@@ -26,8 +24,6 @@ from stages.records import Example, read_json, read_jsonl, sha256_file, write_js
 
 AA_SEED_OFFSET = 500
 """The A/A run is the base model again under other seeds: the noise of doing nothing."""
-
-Job = Callable[[], Path]
 
 
 def evaluate_conditions(lab: Lab, model: Any) -> Cells:
@@ -43,7 +39,7 @@ class Stage:
 
     def __init__(self, lab: Lab, cells: Cells, model: Any) -> None:
         self.lab, self.cells, self.model = lab, cells, model
-        self.base_hash = _base_hash(lab, model)
+        self.base_hash = base_hash(lab, model)
 
     def jobs(self) -> Iterator[Job]:
         """Longest cells first matter little here; the order is the registration's."""
@@ -104,11 +100,10 @@ class Stage:
     ) -> Job:
         arm = arm_of(condition)
         folder = None if arm is None else self._folder(world, split, arm, seed)
-        adapter_hash = _adapter_hash(folder)
         label = None if folder is None else str(folder)
-        setting = Condition(condition, label, adapter_hash, notes)
-        job = episode_cell(self.lab, self.cells, self.model, name, setting, plan)
-        return self._with_adapter(folder, job)
+        setting = Condition(condition, label, adapter_hash(folder), notes)
+        cell = episode_cell(self.lab, self.cells, lambda: self.model, name, setting, plan)
+        return with_adapter(self.model, self.base_hash, folder, cell)
 
     def _retained(self, name: str, world: str, split: str, seed: int) -> Job:
         folder = self._folder(world, split, "skill", seed)
@@ -123,11 +118,12 @@ class Stage:
         key = [
             self.lab.base_sha256(),
             values_of(self.lab.model),
-            _adapter_hash(folder),
+            adapter_hash(folder),
             sha256_file(source),
             order,
         ]
-        return self._with_adapter(folder, self.cells.job(name, key, ".jsonl", make))
+        cell = self.cells.job(name, key, ".jsonl", make)
+        return with_adapter(self.model, self.base_hash, folder, cell)
 
     def _guarded(
         self,
@@ -147,36 +143,17 @@ class Stage:
         key = [
             self.lab.base_sha256(),
             values_of(self.lab.model),
-            _adapter_hash(folder),
+            adapter_hash(folder),
             values_of(params),
             values_of(self.lab.params.sandbox),
             code_sha256([guard_room(params)]),
             seed,
         ]
-        return self._with_adapter(folder, self.cells.job(name, key, ".jsonl", make))
+        cell = self.cells.job(name, key, ".jsonl", make)
+        return with_adapter(self.model, self.base_hash, folder, cell)
 
     def _folder(self, world: str, split: str, arm: str, seed: int) -> Path:
         return adapter_place(self.lab, world, split, arm, seed).path
-
-    def _with_adapter(self, folder: Path | None, job: Job) -> Job:
-        if folder is None:
-            return job
-
-        def run() -> Path:
-            with self._attached(folder):
-                return job()
-
-        return run
-
-    @contextmanager
-    def _attached(self, folder: Path) -> Iterator[None]:
-        """The adapter under its folder's name, on this base only, gone afterwards."""
-        state, lora = load_adapter(folder, self.base_hash)
-        self.model.load_adapter(str(folder), peft_config(lora, state), state)
-        try:
-            yield
-        finally:
-            self.model.drop_adapter(str(folder))
 
     def _require_same_source(self, world: str, split: str, index: Index) -> None:
         manifest = self.lab.folder("data/synthetic") / world / split / "manifest.json"
@@ -188,13 +165,3 @@ class Stage:
                 "information, not mechanisms. Run `dvc repro` so that both follow the same "
                 "trajectories."
             )
-
-
-def _base_hash(lab: Lab, model: Any) -> str:
-    """Hash of the base's weights: those in use, or those that a server's adapters were made for."""
-    weights = getattr(model, "transformers_model", None)
-    return base_sha256(load_base(lab.model)[0] if weights is None else weights)
-
-
-def _adapter_hash(folder: Path | None) -> str:
-    return "" if folder is None else str(read_json(folder / "provenance.json")["adapter_sha256"])

@@ -12,6 +12,7 @@ and the next experiment takes it from there instead of making it again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -24,6 +25,48 @@ from stages.records import canonical_json, read_json, sha256_text, write_json
 
 STORE = Path(".cells")
 """Finished cells by key, for all experiments of this clone; deleting it costs only time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One piece of a stage's work; calling it gives the path of the finished piece."""
+
+    path: Path
+    stamp: Path
+    """The file beside it that holds the key it was made under."""
+    key: str
+    make: Callable[[Path], None]
+    kept: Path | None
+    """Where a finished one is kept for other experiments."""
+    timings: Path | None
+
+    def __call__(self) -> Path:
+        """The finished cell, made now where there is none."""
+        if not self.at_hand():
+            self.make(self.path)
+            if self.kept is not None:
+                _store(self.kept, self._pairs())
+            write_json(self.stamp, {"key": self.key})
+        return self.path
+
+    def at_hand(self) -> bool:
+        """Whether it needn't be made: it is finished here, or was copied from the store now.
+
+        What an earlier setting left in its place is gone afterwards.
+        """
+        if self.path.exists() and self.stamp.exists() and _stamp(self.stamp) == self.key:
+            return True
+        self.stamp.unlink(missing_ok=True)
+        if self.path.is_dir():  # else what an earlier setting wrote would stay among the new files
+            shutil.rmtree(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.kept is None or not _fetch(self.kept, self._pairs()):
+            return False
+        write_json(self.stamp, {"key": self.key})
+        return True
+
+    def _pairs(self) -> list[tuple[Path, str]]:
+        return [(self.path, "cell"), *([(self.timings, "timings")] if self.timings else [])]
 
 
 class Cells:
@@ -47,8 +90,8 @@ class Cells:
         suffix: str,
         make: Callable[[Path], None],
         timings: Path | None = None,
-    ) -> Callable[[], Path]:
-        """A call that gives the cell's path, making it unless a finished one has the same key.
+    ) -> Cell:
+        """The cell of that name: called, it is made unless a finished one has the same key.
 
         ``timings`` is what ``make`` writes beside it of its wall-clock; it is shared with the cell.
         """
@@ -56,23 +99,8 @@ class Cells:
         stamp = self.folder / f"{name}.key.json"
         self._used |= {path, stamp}
         digest = sha256_text(canonical_json([key, self._code]))
-
-        def run() -> Path:
-            if path.exists() and stamp.exists() and _stamp(stamp) == digest:
-                return path
-            stamp.unlink(missing_ok=True)
-            if path.is_dir():  # else what an earlier setting wrote would stay among the new files
-                shutil.rmtree(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pairs = [(path, "cell"), *([(timings, "timings")] if timings else [])]
-            if not (self._shared and _fetch(STORE / digest, pairs)):
-                make(path)
-                if self._shared:
-                    _store(STORE / digest, pairs)
-            write_json(stamp, {"key": digest})
-            return path
-
-        return run
+        kept = STORE / digest if self._shared else None
+        return Cell(path, stamp, digest, make, kept, timings)
 
     def keep(self, path: Path) -> Path:
         """Mark a file that isn't a cell as part of the output."""

@@ -11,7 +11,7 @@ from typing import Any
 from stages.agent.episode import EpisodeResult, EpisodeSpec
 from stages.agent.loop import TOOL_THREADS, run_episodes
 from stages.agent.model import Model
-from stages.lab.cells import Cells
+from stages.lab.cells import Cell, Cells
 from stages.lab.context import Lab
 from stages.params import values_of
 from stages.records import (
@@ -142,13 +142,16 @@ def write_timings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def episode_cell(
     lab: Lab,
     cells: Cells,
-    model: Model,
+    model: Callable[[], Model],
     name: str,
     condition: Condition,
     plan: Plan,
     finish: Callable[[Trajectory], Trajectory] = lambda trajectory: trajectory,
-) -> Callable[[], Path]:
-    """The cell that plays ``plan`` under ``condition`` and writes its trajectories."""
+) -> Cell:
+    """The cell that plays ``plan`` under ``condition`` and writes its trajectories.
+
+    ``model`` opens the model, or gives the open one; it is asked when the cell is made.
+    """
     key = {
         "base": lab.base_sha256(),
         "model": values_of(lab.model),
@@ -164,7 +167,7 @@ def episode_cell(
 
     def make(path: Path) -> None:
         with lab.open_harness() as harness:
-            records, timings = play(lab, model, harness, condition, plan)
+            records, timings = play(lab, model(), harness, condition, plan)
         write_jsonl(path, map(finish, records))
         write_timings(clock, timings)
 

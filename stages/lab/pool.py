@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from stages.lab.cells import Cell
+
 _JOBS: Sequence[Callable[[], Any]] = ()
 
 
@@ -33,6 +35,19 @@ def run_jobs(jobs: Sequence[Callable[[], Any]], label: str, workers: int = 0) ->
             return list(tqdm(pool.imap(_call, range(len(jobs))), total=len(jobs), **bar))
     finally:
         _JOBS = ()
+
+
+def run_cells(
+    cells: Sequence[Cell], prepare: Callable[[], Any], label: str, workers: int = 0
+) -> None:
+    """Make the cells that aren't at hand; ``prepare`` is called before the fork if there are any.
+
+    What all of them need is so loaded once, and not at all where nothing is to be made.
+    """
+    missing = [cell for cell in cells if not cell.at_hand()]
+    if missing:
+        prepare()
+        run_jobs(missing, label, workers)
 
 
 def _call(index: int) -> Any:

@@ -34,6 +34,13 @@ def read_played(lab: Lab, world: str, split: str) -> Half:
     return Half(half.train[:most], half.test[:most])
 
 
+def compared_tasks(lab: Lab, world: str) -> list[Task]:
+    """Tasks that conditions are evaluated on in some split of the experiment, in order."""
+    halves = [read_played(lab, world, split) for split in lab.experiment.splits]
+    wanted = {task.instance_id for half in halves for task in (*half.train, *half.test)}
+    return [task for task in read_tasks(lab, world) if task.instance_id in wanted]
+
+
 def training_tasks(lab: Lab, world: str) -> list[Task]:
     """Tasks that some split of the experiment trains on, in order."""
     splits = read_json(lab.folder("data/splits") / "splits.json")[world]

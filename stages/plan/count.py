@@ -73,6 +73,8 @@ def stage_plans(experiment: Experiment, name: str, tasks: int) -> list[StagePlan
     evaluate, conditions = experiment.evaluate, experiment.evaluate.conditions
     half = min(tasks - tasks // 2, evaluate.tasks or tasks)
     trained_half = min(tasks // 2, evaluate.tasks or tasks)
+    # The splits may have compared tasks in common: at most so many.
+    compared = min(tasks, splits * (half + trained_half))
     # The placebo of another world collects that world's sessions too.
     collected = worlds * (2 if worlds == 1 and "placebo_world" in conditions else 1)
     adapters = runs * len(arms_of(experiment))
@@ -86,7 +88,7 @@ def stage_plans(experiment: Experiment, name: str, tasks: int) -> list[StagePlan
             collected,
             collected * experiment.collect.attempts * trained_tasks(experiment, name, tasks),
         ),
-        StagePlan("baseline_eval", worlds * seeds, worlds * seeds * tasks * evaluate.repeats),
+        StagePlan("baseline_eval", worlds * seeds, worlds * seeds * compared * evaluate.repeats),
         StagePlan(
             "train_adapter",
             adapters + more.trained_cells,

@@ -135,8 +135,8 @@ def tabulate(rows: Iterable[Row], value: Callable[[Row], float] | None = None) -
 def read_results(lab: Lab) -> Results:
     """Read every file of the experiment; RecordError names one that is missing or broken.
 
-    Base played every task of a world; of its episodes those count whose tasks the other conditions
-    were evaluated on too, so that every number of a table covers the same tasks.
+    Base's episodes belong to a world and not to a split; of them those count whose tasks the other
+    conditions of the split were evaluated on, so that a table's numbers cover the same tasks.
     """
     rows: list[Row] = []
     guard: dict[str, list[dict[str, Any]]] = {}

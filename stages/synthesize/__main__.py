@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stages.lab.budget import BudgetError, match_tokens, training_tokens
-from stages.lab.cells import Cells
+from stages.lab.cells import Cell, Cells
 from stages.lab.chosen import load_tokenizer
 from stages.lab.context import Lab, run_main
 from stages.lab.episodes import read_sessions
+from stages.lab.pool import run_jobs
 from stages.lab.splits import read_split
 from stages.params import values_of
 from stages.records import (
@@ -30,28 +33,51 @@ from stages.synthesize.teacher import Teacher
 
 def work(lab: Lab) -> None:
     rooms = ("synthesize.__main__", *teacher_rooms(lab), *lab.rooms)
-    cells = Cells(lab.folder("data/synthetic"), *rooms)
+    cells = Cells(lab.folder("data/synthetic"), *rooms, shared=True)
     teacher = open_teacher(lab)
-    tokenizer = load_tokenizer(lab.model)
-    for world in lab.all_worlds:
-        for split in lab.experiment.splits:
-            source = lab.folder("data/trajectories") / f"{world}.jsonl"
-            key = [
-                sha256_file(source),
-                sha256_file(lab.folder("data/splits") / "splits.json"),
-                values_of(lab.experiment.synthesis),
-                values_of(lab.model),
-                values_of(lab.agent_params),
-                values_of(lab.params.sandbox),
-                *teacher_key(lab),
-            ]
-            name = f"{world}/{split}"
-
-            def make(folder: Path, world: str = world, split: str = split) -> None:
-                _write(lab, teacher, tokenizer, world, split, folder)
-
-            cells.job(name, key, "", make)()
+    tokenizer = functools.cache(partial(load_tokenizer, lab.model))
+    worlds = [
+        [_cell(lab, cells, teacher, tokenizer, world, split) for split in lab.experiment.splits]
+        for world in lab.all_worlds
+    ]
+    missing = [halves for halves in worlds if not all(cell.at_hand() for cell in halves)]
+    if missing:
+        tokenizer()
+        # Rules share what they played among a world's splits; a language model isn't forked.
+        workers = 0 if lab.experiment.synthesis.teacher is None else 1
+        run_jobs([partial(_make_all, halves) for halves in missing], "examples", workers)
     cells.sweep()
+
+
+def _make_all(cells: Sequence[Cell]) -> None:
+    for cell in cells:
+        cell()
+
+
+def _cell(
+    lab: Lab,
+    cells: Cells,
+    teacher: Teacher,
+    tokenizer: Callable[[], Any],
+    world: str,
+    split: str,
+) -> Cell:
+    half = read_split(lab, world, split)
+    key = [
+        sha256_file(lab.folder("data/trajectories") / f"{world}.jsonl"),
+        [[(t.instance_id, t.tree_hash) for t in part] for part in (half.train, half.test)],
+        lab.suite.settings(),
+        values_of(lab.experiment.synthesis),
+        values_of(lab.model),
+        values_of(lab.agent_params),
+        values_of(lab.params.sandbox),
+        *teacher_key(lab),
+    ]
+
+    def make(folder: Path) -> None:
+        _write(lab, teacher, tokenizer(), world, split, folder)
+
+    return cells.job(f"{world}/{split}", key, "", make)
 
 
 def _write(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from stages.agent.scripted import ScriptedModel
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play
+from stages.lab.pool import usable_cores
 from stages.records import Outcome, Task, Trajectory
 from stages.synthesize.teacher import Written, make_example
 
@@ -15,16 +16,29 @@ class CorrectedSessions:
     """Sessions as they would have gone with what is known afterwards, by instance id."""
 
     def __init__(self) -> None:
+        self._played: dict[tuple[str, str, tuple[str, ...]], Trajectory] = {}
         self._resolved: dict[str, Trajectory] = {}
 
     def play(self, lab: Lab, tasks: Sequence[Task], script: Mapping[str, Sequence[str]]) -> None:
-        """Play the ``script`` of each task in the suite's own harness and keep what resolves."""
-        plan = Plan(tasks, seed=0, attempts=1, temperature=0.0)
-        model = ScriptedModel({name: list(actions) for name, actions in script.items()})
-        with lab.open_harness() as harness:
-            played, _ = play(lab, model, harness, Condition("teacher"), plan)
+        """Play the ``script`` of each task in the suite's own harness and keep what resolves.
+
+        What was played before is not played again: the splits of a world have tasks in common.
+        """
+        keys = {
+            task.instance_id: (task.instance_id, task.tree_hash, tuple(script[task.instance_id]))
+            for task in tasks
+        }
+        new = [task for task in tasks if keys[task.instance_id] not in self._played]
+        if new:
+            plan = Plan(new, seed=0, attempts=1, temperature=0.0)
+            model = ScriptedModel({name: list(actions) for name, actions in script.items()})
+            with lab.open_harness(usable_cores()) as harness:
+                played, _ = play(lab, model, harness, Condition("teacher"), plan)
+            self._played |= {keys[str(t.info["instance_id"])]: t for t in played}
         self._resolved = {
-            str(t.info["instance_id"]): t for t in played if t.info["outcome"] == Outcome.RESOLVED
+            name: self._played[key]
+            for name, key in keys.items()
+            if self._played[key].info["outcome"] == Outcome.RESOLVED
         }
 
     def write(self, task: Task, source: Trajectory, skill: str) -> Written:

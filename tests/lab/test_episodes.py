@@ -96,7 +96,7 @@ def test_a_run_repeats_byte_for_byte(lab, tmp_path, monkeypatch):
     made = []
     for name in ("one", "two"):
         cells = Cells(tmp_path / name / "baseline" / "p1", "baseline_eval")
-        job = episode_cell(lab, cells, model, "w-s0", Condition("base"), plan)
+        job = episode_cell(lab, cells, lambda: model, "w-s0", Condition("base"), plan)
         made.append(job().read_bytes())
         asked = len(model.rounds)
         assert job().exists() and len(model.rounds) == asked
