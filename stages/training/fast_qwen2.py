@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.training.batches import MicroBatch
+from stages.training.products import product
 
 GROUPS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -68,6 +69,7 @@ class FastQwen2:
             [_Linears([block.get_submodule(name) for name in group]) for group in GROUPS]
             for block in model.model.layers
         ]
+        self.head_weight = model.lm_head.weight.detach()
         self.rope: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
 
     def parameters(self) -> list[nn.Parameter]:
@@ -101,7 +103,8 @@ class FastQwen2:
             x = x + out(mixed)
             gate, up = gate_up(_norm(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
             x = x + down(F.silu(gate) * up)
-        return F.linear(_norm(x, self.model.model.norm), self.model.lm_head.weight)
+        last_norm = _norm(x, self.model.model.norm)
+        return _LoraProduct.apply(last_norm, self.head_weight, None, None, None, ())
 
     def _attend(self, heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Causal attention; right padding needs no mask because no target looks to its right."""
@@ -150,45 +153,63 @@ class _Linears:
                 self.slices.append((start, stop, a.shape[0], module.scaling["default"]))
             start = stop
         self.merged = self.base.clone()
+        ranks = sum(rank for _, _, rank, _ in self.slices)
+        self.a = torch.empty(ranks, self.base.shape[1])  # all A, one below the other
+        self.b = torch.zeros(self.base.shape[0], ranks)  # scale·B of each as a diagonal block
         self.merge()
 
     @torch.no_grad()
     def merge(self) -> None:
-        for i, (start, stop, _, scale) in enumerate(self.slices):
+        at = 0
+        for i, (start, stop, rank, scale) in enumerate(self.slices):
             a, b = self.parameters[2 * i], self.parameters[2 * i + 1]
             torch.addmm(self.base[start:stop], b, a, alpha=scale, out=self.merged[start:stop])
+            self.a[at : at + rank] = a
+            self.b[start:stop, at : at + rank] = scale * b
+            at += rank
 
     def __call__(self, x: Tensor) -> Tensor:
-        return _LoraProduct.apply(x, self.merged, self.bias, self.slices, *self.parameters)
+        own = (self.merged, self.bias, self.a, self.b, self.slices)
+        return _LoraProduct.apply(x, *own, *self.parameters)
 
 
 class _LoraProduct(torch.autograd.Function):
-    """y = x·(W + scale·B·A)ᵀ + bias, with gradients for x, A and B."""
+    """y = x·(W + scale·B·A)ᵀ + bias, with gradients for x, A and B.
+
+    ``a`` and ``b`` hold all factors (see _Linears). What stands outside B's diagonal blocks is
+    computed and thrown away: one product of whole matrices is faster than several of parts.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, merged: Tensor, bias: Any, slices: Any, *factors: Tensor):
-        ctx.save_for_backward(x, merged, *factors)
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        merged: Tensor,
+        bias: Any,
+        a: Tensor,
+        b: Tensor,
+        slices: Any,
+        *factors: Tensor,
+    ) -> Tensor:
+        ctx.save_for_backward(x, merged, a, b)
         ctx.slices = slices
-        return F.linear(x, merged, bias)
+        return product(x, merged, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         dy = grads[0]  # T, out
-        x, merged, *factors = ctx.saved_tensors
-        dx = dy @ merged if ctx.needs_input_grad[0] else None
+        x, merged, a, b = ctx.saved_tensors
+        dx = product(dy, merged.T) if ctx.needs_input_grad[0] else None
         results: list[Tensor] = []
         if ctx.slices:
-            low = x @ torch.cat(factors[::2]).T  # T, sum of ranks
-            parts = [
-                dy[:, s:e] @ b for (s, e, _, _), b in zip(ctx.slices, factors[1::2], strict=True)
-            ]
-            da = torch.cat(parts, dim=1).T @ x  # sum of ranks, in
+            da = product(product(dy, b.T).T, x.T)  # sum of ranks, in
+            db = product(product(x, a).T, dy.T)  # sum of ranks, out
             at = 0
             for start, stop, rank, scale in ctx.slices:
-                db = dy[:, start:stop].T @ low[:, at : at + rank]
-                results += [da[at : at + rank] * scale, db * scale]
+                rows = slice(at, at + rank)
+                results += [da[rows], (db[rows, start:stop] * scale).T]
                 at += rank
-        return dx, None, None, None, *results
+        return dx, None, None, None, None, None, *results
 
 
 class _Rotate(torch.autograd.Function):
