@@ -204,11 +204,6 @@ def _advance(done: Sequence[Step], live: dict[str, Any]) -> Advance:
     )
 
 
-def _was_taken(attempt: Attempt, taken: set[tuple[str, str]]) -> bool:
-    never = attempt.kind == SELF_TEST or is_loophole(attempt)
-    return not never and (attempt.item.item_id, attempt.text) in taken
-
-
 def _counts(attempts: Sequence[Attempt]) -> dict[str, dict[str, int]]:
     """Answers by kind: how many, how many right, how many that pass the visible cases."""
     found: dict[str, dict[str, int]] = {}
