@@ -75,3 +75,27 @@ def test_l03_grades_rows_of_math(tmp_path: Path) -> None:
     assert len(probe) > 300 and {row.part for row in probe} == {"test"}
     assert not any(row.correct for row in probe)
     assert run.end().reason == "unchanged"
+
+
+def test_l03_trains_in_8_bit_as_its_report_does(tmp_path: Path) -> None:
+    """An int8 base, AdamW's moments in 8 bits; the worked answers are there to learn from."""
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes isn't installed (extra: real)")
+    settings = {"sizes": {"train": 40, "test": 12}, "seed": 1, "confidence": True}
+    arm = {"items": 24, "solutions": "new", "keep": 1, "teacher": "source"}
+    opened = opened_with(
+        tmp_path,
+        "l03",
+        source={"name": "reckoning", "settings": settings},
+        guard=None,
+        criteria={},
+        arms={"eight": {**arm, "quantisation": "8bit", "optimizer": "adamw_8bit"}},
+        model=str(SCHOLAR),
+        kind="pilot",
+        seeds=[1],
+        steps=1,
+    )
+    work(opened)
+    run = opened.run("eight", 1, 0)
+    facts = run.checkpoints()[-1].facts()
+    assert run.end().reason == "done" and facts.examples == 24
+    assert sum(facts.losses[-2:]) < sum(facts.losses[:2])  # two batches an epoch
