@@ -89,7 +89,6 @@ def test_l03_trains_in_8_bit_as_its_report_does(tmp_path: Path) -> None:
         guard=None,
         criteria={},
         arms={"eight": {**arm, "quantisation": "8bit", "optimizer": "adamw_8bit"}},
-        model=str(SCHOLAR),
         kind="pilot",
         seeds=[1],
         steps=1,
@@ -98,4 +97,5 @@ def test_l03_trains_in_8_bit_as_its_report_does(tmp_path: Path) -> None:
     run = opened.run("eight", 1, 0)
     facts = run.checkpoints()[-1].facts()
     assert run.end().reason == "done" and facts.examples == 24
-    assert sum(facts.losses[-2:]) < sum(facts.losses[:2])  # two batches an epoch
+    first, last = facts.losses
+    assert last < first
