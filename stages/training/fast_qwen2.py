@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.training.batches import MicroBatch
+from stages.training.batches import STEP, MicroBatch
 from stages.training.products import product
 
 GROUPS = (
@@ -93,25 +93,26 @@ class FastQwen2:
         size, width = batch.ids.shape  # B, S
         cos, sin = self._rotation(width)
         x = self.model.model.embed_tokens.weight[batch.ids.view(-1)]  # B·S, D
-        last = len(self.blocks) - 1
+        last, index = len(self.blocks) - 1, _filled_up(batch.index)
         for i, (qkv, out, gate_up, down) in enumerate(self.blocks):
             layer = self.model.model.layers[i]
             heads = qkv(_norm(x, layer.input_layernorm)).view(size, width, -1, self.head)
             mixed = self._attend(heads, cos, sin)  # B·S, H·head
             if i == last:  # nothing after the last attention looks at another position
-                x, mixed = x[batch.index], mixed[batch.index]
+                x, mixed = x[index], mixed[index]
             x = x + out(mixed)
             gate, up = gate_up(_norm(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
             x = x + down(F.silu(gate) * up)
         last_norm = _norm(x, self.model.model.norm)
-        return _LoraProduct.apply(last_norm, self.head_weight, None, None, None, ())
+        logits = _LoraProduct.apply(last_norm, self.head_weight, None, None, None, ())
+        return logits[: len(batch.index)]
 
     def _attend(self, heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Causal attention; right padding needs no mask because no target looks to its right."""
         n, kv = self.config.num_attention_heads, self.config.num_key_value_heads
-        rotated, value = heads[:, :, : n + kv], heads[:, :, n + kv :]
-        rotated = _Rotate.apply(rotated, cos, sin)
-        query, key = rotated[:, :, :n], rotated[:, :, n:]  # B, S, H, head
+        # split's gradient is one concatenation, where each slice's would be filled up with zeros.
+        rotated, value = heads.split([n + kv, kv], dim=2)
+        query, key = _Rotate.apply(rotated, cos, sin).split([n, kv], dim=2)  # B, S, H, head
         mixed = F.scaled_dot_product_attention(
             query.transpose(1, 2),
             key.transpose(1, 2),
@@ -128,6 +129,11 @@ class FastQwen2:
             half = self.head // 2
             self.rope = (cos[0, :, None, :half], sin[0, :, None, :half])  # S, 1, head/2
         return self.rope[0][:width], self.rope[1][:width]
+
+
+def _filled_up(index: Tensor) -> Tensor:
+    """To a multiple of STEP places by repeating the first: a product's code is made per size."""
+    return torch.cat([index, index[:1].expand(-len(index) % STEP)])
 
 
 def _norm(x: Tensor, module: Any) -> Tensor:

@@ -62,8 +62,8 @@ def test_a_target_the_tokenizer_cannot_write_is_refused(tokenizer):
 def test_collated_positions_predict_their_targets():
     rows = [Row("a", (1, 2, 3, 4), (False, False, True, True)), Row("b", (5, 6), (False, True))]
     batch = collate(rows)
-    assert batch.ids.tolist() == [[1, 2, 3], [5, 0, 0]]
-    assert batch.index.tolist() == [1, 2, 3]
+    assert batch.ids.tolist() == [[1, 2, 3, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0, 0]]
+    assert batch.index.tolist() == [1, 2, 8]
     assert batch.targets.tolist() == [3, 4, 6]
     assert batch.row.tolist() == [0, 0, 1]
 
