@@ -103,6 +103,17 @@ def test_4_two_rules_may_pick_the_same_parent(tmp_path: Path) -> None:
     assert finding.evidence["picked_alike"] == 0
 
 
+def test_4_early_stopping_that_stops_nothing(tmp_path: Path) -> None:
+    arms = {"plain": LoopArm(), "careful": LoopArm(early_stopping=1)}
+    loop = one_arm(tmp_path, arms=arms)
+    for arm in arms:
+        write_run(loop.run(arm, 0, 0), TABLE, facts={"adapter_sha256": "b" * 64})
+    finding = runs.own_runs(record(loop))
+    assert finding.status == "pass" and finding.evidence["never_cut"] == 1
+    other = one_arm(tmp_path, arms={**arms, "careful": LoopArm(early_stopping=1, rehearsal=2)})
+    caught(runs.own_runs(record(other)), "careful-s0-r0 has the weights and answers of plain-s0-r0")
+
+
 def test_5_adapter_not_loaded(tmp_path: Path) -> None:
     loop = one_arm(tmp_path)
     unloaded = {"confidence": lambda row: 0.5}

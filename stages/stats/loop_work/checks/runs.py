@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from stages.records import canonical_json, sha256_text
@@ -17,11 +18,12 @@ HELD_OUT = ("test", "holdout")
 def own_runs(record: LoopRecord) -> Finding:
     """Check 4: no two runs have the same weights and the same answers at every checkpoint.
 
-    Arms that select by different rules may pick the same parent; from there, with the same seeds,
-    they are one run by design, which is counted.
+    Two kinds are one run by design, and counted: arms that select by different rules and pick the
+    same parent, with the same seeds from there; and arms that differ in early stopping alone, where
+    it stops nothing before the end.
     """
     seen: dict[str, Run] = {}
-    problems, picked_alike = [], 0
+    problems, picked_alike, never_cut = [], 0, 0
     trained = [run for run in record.results.runs if len(run.checkpoints) > 1]
     for run in trained:
         if not record.trains(run):
@@ -30,6 +32,8 @@ def own_runs(record: LoopRecord) -> Finding:
         first = seen.setdefault(digest, run)
         if first is not run and _picked_alike(record, first, run):
             picked_alike += 1
+        elif first is not run and _never_cut(record, first, run):
+            never_cut += 1
         elif first is not run:
             problems.append(f"{run.name} has the weights and answers of {first.name}")
     return judged(
@@ -37,6 +41,7 @@ def own_runs(record: LoopRecord) -> Finding:
             "runs": len(record.results.runs),
             "different": len(seen),
             "picked_alike": picked_alike,
+            "never_cut": never_cut,
         },
         problems,
         "A run that repeats another to the last byte is no repeat: let decoding or training draw "
@@ -56,6 +61,14 @@ def _picked_alike(record: LoopRecord, one: Run, other: Run) -> bool:
         for run in (one, other)
     ]
     return starts[0] == starts[1] and bool(starts[0][0])
+
+
+def _never_cut(record: LoopRecord, one: Run, other: Run) -> bool:
+    """Whether two arms' runs of the same seeds differ in early stopping alone."""
+    arms = record.results.loop.arms
+    plain = [dataclasses.replace(arms[r.place.arm], early_stopping=None) for r in (one, other)]
+    draws = [(run.place.seed, run.place.repeat) for run in (one, other)]
+    return one.place.arm != other.place.arm and plain[0] == plain[1] and draws[0] == draws[1]
 
 
 def _history(run: Run) -> str:
