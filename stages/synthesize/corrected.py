@@ -32,7 +32,8 @@ class CorrectedSessions:
         if new:
             plan = Plan(new, seed=0, attempts=1, temperature=0.0)
             model = ScriptedModel({name: list(actions) for name, actions in script.items()})
-            with lab.open_harness(usable_cores()) as harness:
+            # Worlds are written side by side, each with its own harness: they share the cores.
+            with lab.open_harness(max(1, usable_cores() // len(lab.worlds))) as harness:
                 played, _ = play(lab, model, harness, Condition("teacher"), plan)
             self._played |= {keys[str(t.info["instance_id"])]: t for t in played}
         self._resolved = {

@@ -6,7 +6,7 @@ import pytest
 
 from stages.lab.cells import Cells
 from stages.lab.imports import code_sha256
-from stages.lab.pool import run_jobs
+from stages.lab.pool import run_cells, run_jobs
 
 
 def maker(calls: list[str], text: str = "made"):
@@ -157,6 +157,15 @@ def test_the_pool_keeps_the_order():
     for workers in (1, 2):
         assert run_jobs([number(n) for n in range(9)], "jobs", workers) == [n * n for n in range(9)]
     assert run_jobs([], "none") == []
+
+
+def test_what_cells_need_is_loaded_once_and_only_where_one_is_missing(tmp_path):
+    loaded: list[str] = []
+    for n, expected in ((2, 1), (2, 1), (3, 2)):
+        cells = Cells(tmp_path, "baseline_eval")
+        jobs = [cells.job(str(i), i, ".txt", lambda path: path.write_text("x")) for i in range(n)]
+        run_cells(jobs, lambda: loaded.append("model"), "cells", workers=1)
+        assert len(loaded) == expected and all(job.path.exists() for job in jobs)
 
 
 def test_an_error_in_a_job_reaches_the_stage():

@@ -20,7 +20,7 @@ from stages.lab.episodes import (
     timeless,
     timing,
 )
-from stages.lab.splits import read_split, read_tasks, training_tasks
+from stages.lab.splits import compared_tasks, read_split, read_tasks, training_tasks
 from stages.records import (
     Outcome,
     Pathology,
@@ -152,6 +152,12 @@ def test_timeless_records_differ_in_nothing_and_timings_keep_the_seconds():
     assert timing(fast)["seconds"] == [0.123457]
 
 
+def of_splits(lab, *splits: str, **evaluate):
+    changed = dataclasses.replace(lab.experiment.evaluate, **evaluate)
+    experiment = dataclasses.replace(lab.experiment, splits=splits, evaluate=changed)
+    return dataclasses.replace(lab, experiment=experiment)
+
+
 def test_splits_and_sessions_are_read_in_order(lab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tasks = lab.suite.tasks(WORLD)
@@ -164,6 +170,8 @@ def test_splits_and_sessions_are_read_in_order(lab, tmp_path, monkeypatch):
     half = read_split(lab, WORLD, "C")
     assert (half.train, half.test) == (tasks[1:3], tasks[:1])
     assert training_tasks(lab, WORLD) == tasks[:3]
+    assert compared_tasks(of_splits(lab, "C"), WORLD) == tasks[:3]
+    assert compared_tasks(of_splits(lab, "C", tasks=1), WORLD) == tasks[:2]
     path = tmp_path / "data" / "trajectories" / "p1" / f"{WORLD}.jsonl"
     write_jsonl(path, [record(ids[1], 0.0), record(ids[0], 0.0), record(ids[0], 0.0, 1)])
     sessions = read_sessions(lab, WORLD, tasks[:2])
