@@ -60,25 +60,19 @@ def certify(
     lora: LoraSettings,
     probes: Sequence[Sequence[int]],
     base_sha256: str,
+    base_logits: Tensor | None = None,
 ) -> Certificate:
     """Measure an adapter against its base on prompts of token ids.
 
+    ``base_logits`` (P, V) are the base's own on these prompts, where they are known already.
     Raises NotLive when ΔW or the shift of the logits is zero or not finite (check 5).
     """
-    norms = delta_norms(state, lora)
-    total = math.sqrt(sum(norm**2 for norm in norms.values()))
-    base = next_token_logits(model, probes)
+    norms, total = require_norm(state, lora)
+    base = next_token_logits(model, probes) if base_logits is None else base_logits
     with attached(model, lora, state) as wrapped:
         shifts = (next_token_logits(wrapped, probes) - base).abs()  # P, V
     largest = float(shifts.max())
-    for what, value in (("the norm of ΔW", total), ("the shift of the logits", largest)):
-        if not math.isfinite(value) or value == 0.0:
-            raise NotLive(
-                f"the adapter isn't live: {what} is {value} over {len(norms)} modules and "
-                f"{len(probes)} probe prompts, so evaluating it would measure the base again "
-                "(check 5). Look at the losses of its training: a zero learning rate, frozen "
-                "parameters or targets in the base already give this."
-            )
+    _require_live(f"the shift of the logits over {len(probes)} probe prompts", largest)
     return Certificate(
         adapter_sha256(state),
         base_sha256,
@@ -88,6 +82,23 @@ def certify(
         float(shifts.mean()),
         len(probes),
     )
+
+
+def require_norm(state: Mapping[str, Tensor], lora: LoraSettings) -> tuple[dict[str, float], float]:
+    """Frobenius norm of ΔW by module, and of all; NotLive when that is zero or not finite."""
+    norms = delta_norms(state, lora)
+    total = math.sqrt(sum(norm**2 for norm in norms.values()))
+    _require_live(f"the norm of ΔW over {len(norms)} modules", total)
+    return norms, total
+
+
+def _require_live(what: str, value: float) -> None:
+    if not math.isfinite(value) or value == 0.0:
+        raise NotLive(
+            f"the adapter isn't live: {what} is {value}, so evaluating it would measure the base "
+            "again (check 5). Look at the losses of its training: a zero learning rate, frozen "
+            "parameters or targets in the base already give this."
+        )
 
 
 def require_served(expected_sha256: str, served: Mapping[str, Tensor]) -> None:

@@ -90,10 +90,14 @@ class Episode:
         return action
 
     def act(self, action: Action, runner: CommandRunner) -> tuple[Observation, float]:
-        """Run the action; what was observed and how many seconds it took. Safe in a thread."""
+        """Run the action; what was observed and how many seconds it took. Safe in a thread.
+
+        A remembered result counts with the time of its run: an experiment's latency must not hang
+        on which condition ran a command first.
+        """
         start = time.perf_counter()
         observation = execute(action, self.workspace, runner, self._options)
-        return observation, time.perf_counter() - start
+        return observation, time.perf_counter() - start + observation.saved_seconds
 
     def observe(self, action: Action, observation: Observation, seconds: float) -> None:
         """Tell the agent what its action did."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
+import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from stages.agent import compact
 from stages.agent.batches import complete_batch
-from stages.agent.cache import SlotCache
+from stages.agent.cache import Blocks, SlotCache
 from stages.agent.engine import Engine
 from stages.agent.model import Completion, Request
 from stages.agent.prompts import PromptRenderer
@@ -63,6 +64,8 @@ class LocalModel:
         self._inner: dict[str, str] = {}
         """peft's names by ours: peft refuses dots, and warns of names like "a"."""
         self._loaded = 0
+        self._spare: list[Blocks] = []
+        """memory of caches that are gone"""
         self.compact = (
             config.use_compact
             and model.dtype == torch.float32  # complex rotations are of floats and doubles only
@@ -173,7 +176,9 @@ class LocalModel:
         """A new engine for an adapter's weights, or None where they aren't compact."""
         if not self._is_compact(adapter):
             return None
-        cache = SlotCache(self._weights[adapter], self.config.max_batch, self._positions)
+        spare = self._spare.pop() if self._spare else None
+        cache = SlotCache(self._weights[adapter], self.config.max_batch, self._positions, spare)
+        weakref.finalize(cache, self._spare.append, cache.blocks)
         return Engine(cache, self.render, self.decode_text, self._stop_ids)
 
     def render(self, request: Request) -> list[int]:

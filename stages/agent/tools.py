@@ -60,6 +60,8 @@ class Observation:
     wrote: bool = False
     unparsed: bool = False
     """A Python file was written that doesn't parse (check 26 counts these)."""
+    saved_seconds: float = 0.0
+    """What a remembered result took when it was run: counts as if it had run again."""
 
 
 def needs_sandbox(action: Action) -> bool:
@@ -153,7 +155,8 @@ def run(
         notes.append("timed out")
     elif not told or (action.tool == "bash" and result.exit_code != 0):
         notes.append(f"exit code {result.exit_code}")
-    return Observation("\n".join(notes), ok=result.exit_code == 0 and not result.timed_out)
+    ok = result.exit_code == 0 and not result.timed_out
+    return Observation("\n".join(notes), ok, saved_seconds=getattr(result, "saved_seconds", 0.0))
 
 
 def _file_and_range(argument: str, workspace: Path) -> tuple[str, int | None, int | None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stages.records import Task, Trajectory, canonical_json, sha256_text
 from stages.suites.suite import Suite
@@ -14,23 +15,28 @@ from stages.suites.suite import Suite
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """Notes of past sessions with their TF-IDF vectors; ``source_sha256`` names the session set."""
+    """Notes of past sessions; ``source_sha256`` names the session set."""
 
     owners: tuple[str, ...]
     notes: tuple[str, ...]
     source_sha256: str
-    vectorizer: TfidfVectorizer
-    matrix: object
+
+    @functools.cached_property
+    def tfidf(self) -> tuple[Any, Any]:
+        """The vectorizer and the notes' vectors, made when a note is first looked for."""
+        # More than a second to import, which most experiments' conditions don't need.
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(token_pattern=r"\w+")
+        return vectorizer, vectorizer.fit_transform(self.notes)
 
 
 def build_index(suite: Suite, sessions: Sequence[tuple[Task, Sequence[Trajectory]]]) -> Index:
     """One note per task, from its first attempt; the hash covers every attempt (as synthesis)."""
     notes = [suite.note(task, attempts[0]) for task, attempts in sessions]
     ids = sorted(t.trajectory_id for _, attempts in sessions for t in attempts)
-    vectorizer = TfidfVectorizer(token_pattern=r"\w+")
-    matrix = vectorizer.fit_transform(notes)
     owners = tuple(task.instance_id for task, _ in sessions)
-    return Index(owners, tuple(notes), sha256_text(canonical_json(ids)), vectorizer, matrix)
+    return Index(owners, tuple(notes), sha256_text(canonical_json(ids)))
 
 
 def retrieve(index: Index, task: Task, top_k: int) -> list[str]:
@@ -38,8 +44,9 @@ def retrieve(index: Index, task: Task, top_k: int) -> list[str]:
 
     Ties go to the later session, so the order is the same on every machine.
     """
-    query = index.vectorizer.transform([task.problem_statement])
-    scores = np.asarray((index.matrix @ query.T).todense()).ravel()  # type: ignore[operator]
+    vectorizer, vectors = index.tfidf
+    query = vectorizer.transform([task.problem_statement])
+    scores = np.asarray((vectors @ query.T).todense()).ravel()
     ranked = sorted(range(len(scores)), key=lambda i: (round(float(scores[i]), 9), i))
     usable = [i for i in ranked if index.owners[i] != task.instance_id]
     return [index.notes[i] for i in usable[max(0, len(usable) - top_k) :]]

@@ -188,7 +188,7 @@ class Stage:
         order = {task.instance_id: n for n, task in enumerate(plan.tasks)}
         records: list[Trajectory] = []
         timings: list[dict[str, Any]] = []
-        with self.lab.open_harness() as harness:
+        with self.lab.kept_harness() as harness:
             for adapter, places in serving.groups([self._query(task) for task in plan.tasks]):
                 with serving.attached(self.model, adapter) as adapter_hash:
                     setting = Condition(place.arm, serving.label, adapter_hash)

@@ -13,6 +13,7 @@ from stages.agent.chat import Message
 from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
+from stages.lab.pool import kept_open
 from stages.params import (
     AgentParams,
     Experiment,
@@ -88,6 +89,10 @@ class Lab:
     def open_harness(self, workers: int = 1) -> AbstractContextManager[Harness]:
         """Where the suite's tasks are played and graded; closed at the end."""
         return self.suite.open_harness(self.sandbox(workers))
+
+    def kept_harness(self) -> AbstractContextManager[Harness]:
+        """One of one worker, which the jobs of a process share."""
+        return kept_open(("harness", self.name), self.open_harness)
 
     def registration(self) -> tuple[str, str]:
         """``REGISTERED`` or ``EXPLORATORY``, and the hash of the values in force."""

@@ -166,7 +166,7 @@ def episode_cell(
     clock = Path("timings") / lab.name / f"{cells.folder.parent.name}-{name}.jsonl"
 
     def make(path: Path) -> None:
-        with lab.open_harness() as harness:
+        with lab.kept_harness() as harness:
             records, timings = play(lab, model(), harness, condition, plan)
         write_jsonl(path, map(finish, records))
         write_timings(clock, timings)

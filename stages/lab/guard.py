@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from stages.agent.model import Model, Request
-from stages.agent.sandbox import Sandbox, open_sandbox
+from stages.agent.sandbox import (
+    RememberedSandbox,
+    Sandbox,
+    SandboxConfig,
+    open_sandbox,
+    remembered_sandbox,
+)
 from stages.lab.context import Lab
+from stages.lab.pool import kept_open
 from stages.params import GuardParams, ParamsError, ProceduralParams, SuiteParams
 from stages.suites.procedural import Problem, make_problems, test_program
 
@@ -30,7 +38,7 @@ def run_guard(
             "which has repositories and no problems. Choose a suite of kind procedural, "
             "humaneval, mbpp or maths."
         )
-    with open_sandbox(lab.sandbox()) as sandbox:
+    with generated_sandbox(lab.sandbox()) as sandbox:
         return run_procedural(model, sandbox, params, guard_problems(params), adapter, seed)
 
 
@@ -43,8 +51,13 @@ def _run_public(
     if params.cpu_seconds is not None:
         seconds = params.cpu_seconds
         limits = dataclasses.replace(limits, cpu_seconds=seconds, wall_seconds=float(seconds))
-    with open_sandbox(limits) as sandbox:
+    with kept_open(("sandbox", limits), lambda: open_sandbox(limits)) as sandbox:
         return guard.run_guard(guards.open_guard(params), model, sandbox, params, adapter, seed)
+
+
+def generated_sandbox(limits: SandboxConfig) -> AbstractContextManager[RememberedSandbox]:
+    """Where answers to generated problems are checked: each different one once a process."""
+    return kept_open(("remembered", limits), lambda: remembered_sandbox(limits))
 
 
 def guard_problems(params: ProceduralParams) -> list[Problem]:
@@ -54,7 +67,7 @@ def guard_problems(params: ProceduralParams) -> list[Problem]:
 
 def run_procedural(
     model: Model,
-    sandbox: Sandbox,
+    sandbox: Sandbox | RememberedSandbox,
     params: ProceduralParams,
     problems: Sequence[Problem],
     adapter: str | None,

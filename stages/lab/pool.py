@@ -1,17 +1,39 @@
-"""Cells side by side: worker processes forked from one that has loaded the model."""
+"""Cells side by side: worker processes forked from one that has loaded the model.
+
+What a worker's cells share, such as a sandbox, it opens once and closes when it ends.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing.util import Finalize
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from stages.lab.cells import Cell
 
 _JOBS: Sequence[Callable[[], Any]] = ()
+T = TypeVar("T")
+
+
+class _Kept:
+    """What this process has opened for all its jobs."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.opened: dict[Hashable, Any] = {}
+
+    def close(self) -> None:
+        self.opened.clear()
+        self.stack.close()
+
+
+_KEPT: _Kept | None = None
+"""None outside of ``run_jobs``"""
 
 
 def usable_cores() -> int:
@@ -28,13 +50,49 @@ def run_jobs(jobs: Sequence[Callable[[], Any]], label: str, workers: int = 0) ->
     workers = min(workers or usable_cores(), len(jobs))
     bar = {"desc": label, "unit": "cell", "disable": None}
     if workers <= 1:
-        return [job() for job in tqdm(jobs, **bar)]
+        with _keeping():
+            return [job() for job in tqdm(jobs, **bar)]
     _JOBS = jobs
     try:
-        with multiprocessing.get_context("fork").Pool(workers) as pool:
-            return list(tqdm(pool.imap(_call, range(len(jobs))), total=len(jobs), **bar))
+        with multiprocessing.get_context("fork").Pool(workers, _start_worker) as pool:
+            results = list(tqdm(pool.imap(_call, range(len(jobs))), total=len(jobs), **bar))
+            pool.close()
+            pool.join()  # so that workers close what they keep open; leaving `with` kills them
+            return results
     finally:
         _JOBS = ()
+
+
+@contextmanager
+def kept_open(key: Hashable, open_it: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    """What ``open_it`` opens; in a job of ``run_jobs``, open until this process has done its jobs.
+
+    Jobs of one ``run_jobs`` share by equal keys. Outside of a job it is closed at the end.
+    """
+    if _KEPT is None:
+        with open_it() as opened:
+            yield opened
+        return
+    if key not in _KEPT.opened:
+        _KEPT.opened[key] = _KEPT.stack.enter_context(open_it())
+    yield _KEPT.opened[key]
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    global _KEPT
+    outer, _KEPT = _KEPT, _Kept()
+    try:
+        yield
+    finally:
+        _KEPT.close()
+        _KEPT = outer
+
+
+def _start_worker() -> None:
+    global _KEPT
+    _KEPT = _Kept()
+    Finalize(_KEPT, _KEPT.close, exitpriority=10)
 
 
 def run_cells(

@@ -10,7 +10,8 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from stages.agent.sandbox import Sandbox, SandboxConfig, open_sandbox
+from stages.agent.sandbox import RememberedSandbox, Sandbox, SandboxConfig
+from stages.lab.guard import generated_sandbox
 from stages.records import UserError
 from stages.suites.completions import code_of
 from stages.suites.items import Item, Judged, Part
@@ -90,7 +91,7 @@ class CodeJudge:
     remembered: sampled answers repeat, and a program's verdict doesn't change.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox | RememberedSandbox) -> None:
         self.sandbox = sandbox
         self._known: dict[tuple[str, str], Judged] = {}
 
@@ -122,6 +123,6 @@ class CodeJudge:
 
 @contextlib.contextmanager
 def code_judge(limits: SandboxConfig) -> Iterator[CodeJudge]:
-    """A judge with a sandbox of its own; SandboxUnavailable where none works."""
-    with open_sandbox(limits) as sandbox:
+    """A judge with this process's sandbox; SandboxUnavailable where none works."""
+    with generated_sandbox(limits) as sandbox:
         yield CodeJudge(sandbox)

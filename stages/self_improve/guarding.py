@@ -10,7 +10,7 @@ from scipy import stats
 
 from stages.agent.model import Completion, Request
 from stages.agent.sandbox import SandboxConfig, open_sandbox
-from stages.lab.guard import guard_problems, run_procedural
+from stages.lab.guard import generated_sandbox, guard_problems, run_procedural
 from stages.params import GuardParams, ParamsError, ProceduralParams, SuiteParams
 from stages.self_improve.learner import Learner
 
@@ -32,7 +32,7 @@ def play_guard(learner: Learner, suite: SuiteParams, limits: SandboxConfig) -> l
     """Rows of stages/lab/guard.py; ParamsError for a suite that has no problems to answer."""
     model = _Answering(learner)
     if isinstance(suite, ProceduralParams):
-        with open_sandbox(limits) as sandbox:
+        with generated_sandbox(limits) as sandbox:
             return run_procedural(model, sandbox, suite, guard_problems(suite), None, SEED)
     if isinstance(suite, GuardParams):
         from stages.suites import guard, guards

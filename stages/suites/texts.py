@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from stages.agent.diff import changed_files, unified_diff
-from stages.agent.sandbox import Sandbox
+from stages.agent.sandbox import RememberedSandbox, Sandbox, TestResult
 from stages.agent.workspace import materialise
 from stages.records import Outcome, Task
 from stages.suites.suite import Grade, Suite
@@ -18,18 +19,27 @@ class TextHarness:
 
     gold_runs = 3
 
-    def __init__(self, suite: Suite, sandbox: Sandbox) -> None:
+    def __init__(self, suite: Suite, sandbox: Sandbox, pure: bool = False) -> None:
         self.suite, self.sandbox = suite, sandbox
         self.at_once = max(1, sandbox.config.workers)
+        self._runner = RememberedSandbox(sandbox) if pure else sandbox
+        self._graded: dict[Any, Grade] | None = {} if pure else None
 
-    def runner(self, task: Task) -> Sandbox:
+    def runner(self, task: Task) -> Sandbox | RememberedSandbox:
         """The same for every task."""
         del task
-        return self.sandbox
+        return self._runner
 
     def grade(self, task: Task, changes: Mapping[str, str | None]) -> Grade:
-        tests = self.run_tests(task, changes)
-        return Grade(Outcome.RESOLVED if all(tests.values()) else Outcome.UNRESOLVED, tests)
+        key = (task.instance_id, task.tree_hash, frozenset(changes.items()))
+        if self._graded is not None and key in self._graded:
+            return self._graded[key]
+        results = self._results(task, changes)
+        tests = {result.name: result.passed for result in results}
+        grade = Grade(Outcome.RESOLVED if all(tests.values()) else Outcome.UNRESOLVED, tests)
+        if self._graded is not None and all(result.complete for result in results):
+            self._graded[key] = grade
+        return grade
 
     def problem(self, task: Task) -> str:
         """As the Protocol says; PASS_TO_PASS tests must pass before the patch too, and the
@@ -53,6 +63,9 @@ class TextHarness:
 
     def run_tests(self, task: Task, changes: Mapping[str, str | None]) -> dict[str, bool]:
         """FAIL_TO_PASS and PASS_TO_PASS, each in the task's files with ``changes`` applied."""
+        return {result.name: result.passed for result in self._results(task, changes)}
+
+    def _results(self, task: Task, changes: Mapping[str, str | None]) -> list[TestResult]:
         names = [*task.FAIL_TO_PASS, *task.PASS_TO_PASS]
         if not task.FAIL_TO_PASS:
             raise ValueError(
@@ -63,12 +76,15 @@ class TextHarness:
         present = {path: text for path, text in files.items() if text is not None}
         with self.sandbox.workspace() as workspace:
             materialise(Path(workspace), present)
-            results = self.sandbox.run_tests(Path(workspace), self.suite.tests(task), names)
-        return {result.name: result.passed for result in results}
+            return self.sandbox.run_tests(Path(workspace), self.suite.tests(task), names)
 
 
 @contextmanager
-def text_harness(suite: Suite, sandbox: Sandbox) -> Iterator[TextHarness]:
-    """A harness that takes ``sandbox`` over and closes it at the end."""
+def text_harness(suite: Suite, sandbox: Sandbox, pure: bool = False) -> Iterator[TextHarness]:
+    """A harness that takes ``sandbox`` over and closes it at the end.
+
+    ``pure``: a command's or test's outcome follows from the files alone, as in generated worlds,
+    so equal ones are run once. What ``problem`` runs again to see luck is run again all the same.
+    """
     with sandbox:
-        yield TextHarness(suite, sandbox)
+        yield TextHarness(suite, sandbox, pure)

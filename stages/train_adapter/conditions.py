@@ -11,7 +11,7 @@ from typing import Any
 
 from stages.adapters.folder import load_adapter, save_adapter
 from stages.adapters.lora import LoraSettings
-from stages.lab.arms import examples_of, format_of
+from stages.lab.arms import arms_of, examples_of, format_of
 from stages.lab.cells import Cells
 from stages.lab.context import Lab
 from stages.lab.places import AdapterPlace, adapter_place, adapter_places, examples_file
@@ -30,11 +30,26 @@ def train_conditions(lab: Lab, base: tuple[Any, Any]) -> Cells:
     folder = lab.folder("models/adapters")
     cells = Cells(folder, "train_adapter.conditions", *lab.rooms, shared=True)
     places = adapter_places(lab)
-    trained = [place for place in places if place.arm != RANDOM]
-    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters", lab.workers)
     drawn = [place for place in places if place.arm == RANDOM]
+    lent = [place for place in places if _lender(lab, place) is not None]
+    trained = [place for place in places if place not in drawn and place not in lent]
+    run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters", lab.workers)
+    run_jobs([_lent(lab, cells, place) for place in lent], "adapters of other worlds", workers=1)
     run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)
     return cells
+
+
+def _lender(lab: Lab, place: AdapterPlace) -> AdapterPlace | None:
+    """The place of the adapter that a placebo would be trained to be: another world's own.
+
+    None where that world isn't one of the experiment, so has no adapter; and for every other arm.
+    """
+    if place.arm != "placebo_world" or "skill" not in arms_of(lab.experiment):
+        return None
+    owner = lab.placebo_worlds[place.world]
+    if owner not in lab.worlds:
+        return None
+    return adapter_place(lab, owner, place.split, "skill", place.seed)
 
 
 def settings_of(lab: Lab, place: AdapterPlace) -> tuple[TrainSettings, LoraSettings]:
@@ -135,6 +150,25 @@ def few(examples: list[Example], place: AdapterPlace) -> list[Example]:
     different = list({example.example_id: example for example in examples}.values())
     drawn = random.Random(f"few {place.seed}").sample(different, min(count, len(different)))
     return sorted(drawn, key=different.index)
+
+
+def _lent(lab: Lab, cells: Cells, place: AdapterPlace) -> Callable[[], Path]:
+    lender = _lender(lab, place)
+    assert lender is not None
+    files = ("adapter_model.safetensors", "facts.json", "losses.json")
+    key = [*(sha256_file(lender.path / name) for name in files), place.name]
+
+    def make(folder: Path) -> None:
+        certificate = lender.read("certificate.json")
+        facts = {**lender.read("facts.json"), "arm": place.arm, "world": place.world}
+        state, lora = load_adapter(lender.path, certificate["base_sha256"])
+        _save(lab, folder, state, lora, facts, certificate)
+        write_json(folder / "losses.json", lender.read("losses.json"))
+        clock = _clock(lab, lender)
+        if clock.exists():  # its training's seconds are what this one's would have been
+            write_json(_clock(lab, place), read_json(clock))
+
+    return cells.job(place.name, key, "", make, _clock(lab, place))
 
 
 def _random(

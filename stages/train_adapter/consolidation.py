@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.adapters.certificate import certify, require_changed
+from stages.adapters.certificate import certify, next_token_logits, require_changed
 from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
 from stages.agent.chat import render_prompt
 from stages.lab.cells import Cells
@@ -27,7 +27,7 @@ from stages.strategies.store import load_state, save_state
 from stages.train_adapter.measures import ModelMeasures
 from stages.training.settings import TrainSettings
 from stages.training.sft import reproducible
-from stages.training.train import N_PROBES, TrainedAdapter, train
+from stages.training.train import N_PROBES, UncertifiedAdapter, train_uncertified
 
 TRAIN_FLOPS, FORWARD_FLOPS = 6, 2
 """Operations per parameter and token, forward and backward, and forward alone."""
@@ -84,11 +84,12 @@ class Consolidation:
         probes = [render_prompt(tokenizer, example.prompt) for example in few]
         served = self._strategy.serve(state, self.measures.embeddings(few))
         different = {tuple(sorted(weights.items())): weights for weights in served}
-        found = []
+        found, hashed = [], base_sha256(model)
         with reproducible(self.recipe.settings.threads, self.recipe.settings.seed):
+            base_logits = next_token_logits(model, probes)
             for _, weights in sorted(different.items()):
                 tensors, lora = mixture(state.adapters, weights)
-                proof = certify(model, tensors, lora, probes, base_sha256(model))
+                proof = certify(model, tensors, lora, probes, hashed, base_logits)
                 found.append({"weights": weights, **dataclasses.asdict(proof)})
         return found
 
@@ -125,7 +126,8 @@ def run_training(
 ) -> tuple[tuple[Any, LoraSettings], dict[str, Any]]:
     """Train what a strategy asks for: the adapter, and its record.
 
-    Raises what ``train`` raises, and NotLive when no weight changed (check 22).
+    What is served of it is certified when the consolidation is whole. Raises what
+    ``train_uncertified`` raises, and NotLive when no weight changed (check 22).
     """
     model, tokenizer = base
     lora, start = recipe.lora, None
@@ -134,7 +136,7 @@ def run_training(
     if training.start is not None:
         start, lora = training.start
     with added_to(model, training.below):
-        done = train(
+        done = train_uncertified(
             model,
             tokenizer,
             training.examples,
@@ -156,7 +158,9 @@ def run_training(
     return (done.state, done.lora), _record(training, done, validated)
 
 
-def _record(training: Training, done: TrainedAdapter, validated: Sequence[Any]) -> dict[str, Any]:
+def _record(
+    training: Training, done: UncertifiedAdapter, validated: Sequence[Any]
+) -> dict[str, Any]:
     losses = [forced.loss for forced in validated]
     return {
         "name": training.name,

@@ -40,7 +40,7 @@ class Player:
         label = None if adapter is None else str(adapter)
         condition = Condition(name, label, digest, notes)
         plan = Plan(tasks, seed, attempts, temperature)
-        with self._attached(adapter), self.lab.open_harness() as harness:
+        with self._attached(adapter), self.lab.kept_harness() as harness:
             played, _ = play(self.lab, self.model, harness, condition, plan)
         return played
 

@@ -101,8 +101,7 @@ class FastQwen2:
             if i == last:  # nothing after the last attention looks at another position
                 x, mixed = x[index], mixed[index]
             x = x + out(mixed)
-            gate, up = gate_up(_norm(x, layer.post_attention_layernorm)).chunk(2, dim=-1)
-            x = x + down(F.silu(gate) * up)
+            x = x + down(_SwiGlu.apply(gate_up(_norm(x, layer.post_attention_layernorm))))
         last_norm = _norm(x, self.model.model.norm)
         logits = _LoraProduct.apply(last_norm, self.head_weight, None, None, None, ())
         return logits[: len(batch.index)]
@@ -137,7 +136,7 @@ def _filled_up(index: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor, module: Any) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), module.weight, module.variance_epsilon)
+    return _RmsNorm.apply(x, module.weight, module.variance_epsilon)
 
 
 class _Linears:
@@ -216,6 +215,46 @@ class _LoraProduct(torch.autograd.Function):
                 results += [da[rows], (db[rows, start:stop] * scale).T]
                 at += rank
         return dx, None, None, None, None, None, *results
+
+
+class _RmsNorm(torch.autograd.Function):
+    """Root mean square normalisation (Zhang and Sennrich 2019) with a frozen gain."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, eps: float) -> Tensor:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        inverse = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # T, 1
+        unit = x * inverse
+        ctx.save_for_backward(unit, inverse, gain)
+        return unit * gain
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        unit, inverse, gain = ctx.saved_tensors
+        d_unit = grads[0] * gain
+        along = (d_unit * unit).mean(-1, keepdim=True)
+        return d_unit.addcmul_(unit, along, value=-1).mul_(inverse), None, None
+
+
+class _SwiGlu(torch.autograd.Function):
+    """silu(gate)·up of [T, gate | up] (Shazeer 2020); its gradient is written in one piece."""
+
+    @staticmethod
+    def forward(ctx: Any, joined: Tensor) -> Tensor:
+        gate, up = joined.chunk(2, dim=-1)
+        active = F.silu(gate)
+        ctx.save_for_backward(joined, active)
+        return active * up
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        joined, active = ctx.saved_tensors
+        gate, up = joined.chunk(2, dim=-1)
+        result = torch.empty_like(joined)
+        d_gate, d_up = result.chunk(2, dim=-1)
+        torch.mul(grads[0], active, out=d_up)
+        torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=d_gate)
+        return result
 
 
 class _Rotate(torch.autograd.Function):

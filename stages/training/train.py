@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stages.adapters.certificate import Certificate, certify
+from stages.adapters.certificate import Certificate, certify, require_norm
 from stages.adapters.lora import LoraSettings, State, adapter_state, attached, base_sha256
 from stages.agent.chat import render_prompt
 from stages.checkpoints.quantised import prepare_quantised, prepared_for_training
@@ -26,8 +26,8 @@ N_PROBES = 8
 """Probe prompts of the certificate, when none are given: the first examples' own."""
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainedAdapter:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UncertifiedAdapter:
     """An adapter with what its training showed."""
 
     state: State
@@ -48,10 +48,16 @@ class TrainedAdapter:
     """Different examples trained on."""
     engine: str
     """Which implementation computed it: fast_qwen2 or peft."""
-    certificate: Certificate
-    """That the adapter is live, and its hash."""
     seconds: float = dataclasses.field(compare=False, default=0.0)
     """Wall-clock of the training loop; never part of an output that must be reproducible."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedAdapter(UncertifiedAdapter):
+    """A trained adapter with the proof that it changes what the model says."""
+
+    certificate: Certificate
+    """That the adapter is live, and its hash."""
 
 
 def train(
@@ -73,6 +79,28 @@ def train(
 
     Raises TrainingError (checks 9, 10, 11) and NotLive (check 5), each with its remedy.
     """
+    done = train_uncertified(model, tokenizer, examples, settings, lora, start, penalty, progress)
+    if probes is None:
+        probes = [render_prompt(tokenizer, e.prompt) for e in examples[:N_PROBES]]
+    with reproducible(settings.threads, settings.seed):
+        certificate = certify(model, done.state, lora, probes, base_sha256(model))
+    return TrainedAdapter(**vars(done), certificate=certificate)
+
+
+def train_uncertified(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    settings: TrainSettings,
+    lora: LoraSettings,
+    start: Mapping[str, Tensor] | None = None,
+    penalty: Any = None,
+    progress: bool = True,
+) -> UncertifiedAdapter:
+    """As ``train``, for who proves what becomes of the adapter: a mixture, a sum.
+
+    Raises NotLive when ΔW is zero or not finite; what the model says is not looked at.
+    """
     require_enough(examples, settings)
     prepare_quantised(model)
     rows = encode(tokenizer, examples, settings.max_length)
@@ -80,9 +108,6 @@ def train(
     every = [*rows, *rejected]
     if settings.method == "sft" and settings.share_prefixes:
         rows = share_prefixes(rows)
-    if probes is None:
-        probes = [render_prompt(tokenizer, e.prompt) for e in examples[:N_PROBES]]
-    base_hash = base_sha256(model)
     with (
         reproducible(settings.threads, settings.seed),
         prepared_for_training(model),
@@ -94,9 +119,8 @@ def train(
         losses = _run(engine, rows, rejected, settings, term, progress, start is None)
         seconds = time.perf_counter() - began
         state = adapter_state(wrapped)
-    with reproducible(settings.threads, settings.seed):
-        certificate = certify(model, state, lora, probes, base_hash)
-    return TrainedAdapter(
+    require_norm(state, lora)
+    return UncertifiedAdapter(
         state=state,
         lora=lora,
         settings=settings,
@@ -106,7 +130,6 @@ def train(
         computed_tokens=settings.epochs * sum(len(row.ids) for row in [*rows, *rejected]),
         n_examples=len({example.example_id for example in examples}),
         engine=engine.name,
-        certificate=certificate,
         seconds=seconds,
     )
 

@@ -66,6 +66,8 @@ class RunResult:
     """wall, cpu, memory, files, output, worker, signal N; None when it ended by itself"""
     seconds: float
     """wall time measured in the worker, seconds"""
+    saved_seconds: float = 0.0
+    """what it took when it was run, where this is remembered from then"""
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,6 @@ class TestResult:
     name: str
     passed: bool
     detail: str
+    complete: bool = True
+    """False where the run was ended from outside, by a limit or with its worker: another run may
+    end otherwise"""

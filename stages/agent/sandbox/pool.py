@@ -110,5 +110,5 @@ def verdicts_of(reply: dict[str, Any], names: list[str]) -> list[TestResult]:
     verdicts = reply.get("verdicts", [])
     if len(verdicts) != len(names):
         why = reply.get("failed") or (verdicts[0][1:] if verdicts else "no verdict came back")
-        return [TestResult(name, False, why) for name in names]
+        return [TestResult(name, False, why, complete=False) for name in names]
     return [TestResult(n, v[:1] == "1", v[1:]) for n, v in zip(names, verdicts, strict=True)]

@@ -82,7 +82,7 @@ class Microrepo:
         return {}
 
     def open_harness(self, config: SandboxConfig) -> AbstractContextManager[TextHarness]:
-        return text_harness(self, open_sandbox(config))
+        return text_harness(self, open_sandbox(config), pure=True)
 
     def tasks(self, repo: str) -> list[Task]:
         world = self.world(repo)

@@ -86,7 +86,7 @@ class MicrorepoDrift:
         return {"drift_seed": self.drift_seed}
 
     def open_harness(self, config: SandboxConfig) -> AbstractContextManager[TextHarness]:
-        return text_harness(self, open_sandbox(config))
+        return text_harness(self, open_sandbox(config), pure=True)
 
     def tasks(self, repo: str) -> list[Task]:
         name, severity = self._parts(repo)
