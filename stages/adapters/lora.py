@@ -63,7 +63,7 @@ def peft_config(settings: LoraSettings, state: Mapping[str, Tensor] | None = Non
 
     A module whose rank differs from ``settings.rank`` gets an alpha that keeps the scale.
     """
-    from peft import LoraConfig
+    from stages.adapters.lean_peft import peft
 
     targets: Any = settings.target_modules
     ranks: dict[str, int] = {}
@@ -73,7 +73,7 @@ def peft_config(settings: LoraSettings, state: Mapping[str, Tensor] | None = Non
         ranks = {name: rank for name, rank in ranks.items() if rank != settings.rank}
     elif not isinstance(targets, str):
         targets = sorted(targets)
-    return LoraConfig(
+    return peft.LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]
         lora_dropout=settings.dropout,
@@ -92,8 +92,7 @@ def attached(
 
     Raises ValueError when the state's tensors don't fit the model.
     """
-    from peft import get_peft_model
-    from peft.utils import set_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
     needs_grad = {name: p.requires_grad for name, p in model.named_parameters()}
     training = model.training
@@ -101,10 +100,10 @@ def attached(
         # peft asks transformers 5 under the property's old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         torch.manual_seed(settings.seed)
-        wrapped: Any = get_peft_model(model, peft_config(settings, state))
+        wrapped: Any = peft.get_peft_model(model, peft_config(settings, state))
     try:
         if state is not None:
-            outcome = set_peft_model_state_dict(wrapped, dict(state))
+            outcome = peft.set_peft_model_state_dict(wrapped, dict(state))
             lost = [key for key in outcome.missing_keys if ".lora_" in key]
             if lost or outcome.unexpected_keys:
                 raise ValueError(
@@ -126,9 +125,9 @@ def attached(
 
 def adapter_state(wrapped: Any) -> State:
     """The adapter's tensors, copied to the CPU, by sorted name."""
-    from peft import get_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
-    tensors = get_peft_model_state_dict(wrapped)
+    tensors = peft.get_peft_model_state_dict(wrapped)
     return {key: tensors[key].detach().cpu().contiguous().clone() for key in sorted(tensors)}
 
 

@@ -30,13 +30,13 @@ def merge_adapters(
     names = [set(factors(state)) for state, _ in adapters]
     if any(found != names[0] for found in names):
         raise ValueError("the adapters adapt different modules; train them with the same targets.")
-    from peft import get_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
     labels = [f"part{index}" for index in range(len(adapters))]
     with torch.random.fork_rng():  # peft draws initial values that the tensors then replace
         wrapped = _holding(adapters)
         wrapped.add_weighted_adapter(labels, list(weights), "merged", combination_type=how)
-    tensors = get_peft_model_state_dict(wrapped, adapter_name="merged")
+    tensors = peft.get_peft_model_state_dict(wrapped, adapter_name="merged")
     state = {key: tensors[key].detach().clone().contiguous() for key in sorted(tensors)}
     config = wrapped.peft_config["merged"]
     settings = LoraSettings(config.r, config.lora_alpha, target_modules=tuple(sorted(names[0])))
@@ -45,14 +45,13 @@ def merge_adapters(
 
 def _holding(adapters: Sequence[Adapter]) -> Any:
     """A peft model over a bare skeleton of the adapted layers, with every adapter loaded."""
-    from peft import LoraConfig, get_peft_model
-    from peft.utils import set_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
     wrapped: Any = None
     for index, (state, lora) in enumerate(adapters):
         parts = factors(state)
         ranks = {name: a.shape[0] for name, (a, _) in parts.items()}
-        config = LoraConfig(
+        config = peft.LoraConfig(
             r=lora.rank,
             lora_alpha=lora.alpha,  # type: ignore[arg-type]
             target_modules=sorted(parts),
@@ -63,10 +62,10 @@ def _holding(adapters: Sequence[Adapter]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if wrapped is None:
-                wrapped = get_peft_model(_skeleton(parts), config, adapter_name=label)
+                wrapped = peft.get_peft_model(_skeleton(parts), config, adapter_name=label)
             else:
                 wrapped.add_adapter(label, config)
-            set_peft_model_state_dict(wrapped, dict(state), adapter_name=label)
+            peft.set_peft_model_state_dict(wrapped, dict(state), adapter_name=label)
     return wrapped
 
 

@@ -14,9 +14,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
-from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from torch import Tensor
 
+from stages.adapters.lean_peft import peft
 from stages.agent import compact
 from stages.agent.batches import complete_batch
 from stages.agent.cache import Blocks, SlotCache
@@ -77,13 +77,13 @@ class LocalModel:
 
     @property
     def transformers_model(self) -> Any:
-        """The model under this one: a PeftModel once an adapter is loaded."""
+        """The model under this one: a peft.PeftModel once an adapter is loaded."""
         return self._model
 
     def count_tokens(self, text: str) -> int:
         return self._renderer.count_tokens(text)
 
-    def load_adapter(self, name: str, config: PeftConfig, state: Mapping[str, Tensor]) -> None:
+    def load_adapter(self, name: str, config: peft.PeftConfig, state: Mapping[str, Tensor]) -> None:
         """Attach an adapter under ``name`` (replacing one of that name); the base stays as it is.
 
         ``state`` is peft's own state dict (``get_peft_model_state_dict``, or the content of
@@ -95,12 +95,12 @@ class LocalModel:
         inner = self._inner[name] = f"number{self._loaded}"
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-            if isinstance(self._model, PeftModel):
+            if isinstance(self._model, peft.PeftModel):
                 self._model.add_adapter(inner, config)
             else:
-                self._model = get_peft_model(self._model, config, adapter_name=inner)
+                self._model = peft.get_peft_model(self._model, config, adapter_name=inner)
         try:
-            result = set_peft_model_state_dict(self._model, dict(state), adapter_name=inner)
+            result = peft.set_peft_model_state_dict(self._model, dict(state), adapter_name=inner)
         except RuntimeError as error:  # torch's list of shapes that differ
             self.drop_adapter(name)
             raise AdapterError(f"adapter {name!r} doesn't fit this base model: {error}") from None
@@ -128,7 +128,7 @@ class LocalModel:
             self._known(adapter)
             model.base_model.enable_adapter_layers()
             model.set_adapter(self._inner[adapter], inference_mode=True)
-        elif isinstance(model, PeftModel):
+        elif isinstance(model, peft.PeftModel):
             layers: Any = model.base_model
             layers.disable_adapter_layers()
 

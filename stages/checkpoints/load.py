@@ -31,6 +31,9 @@ def load_weights(model: ModelParams, folder: Path) -> Any:
         options["device_map"] = "auto" if model.device == "auto" else {"": model.device}
     if model.quantisation != "none":
         options["quantization_config"] = quantisation_config(model)
+        from stages.adapters.lean_peft import allow_bitsandbytes
+
+        allow_bitsandbytes()
     if model.attention != "auto":
         options["attn_implementation"] = model.attention
     weights: Any = AutoModelForCausalLM.from_pretrained(

@@ -80,12 +80,12 @@ def prepared_for_training(model: Any) -> Iterator[None]:
     if not is_quantised(model):
         yield
         return
-    from peft import prepare_model_for_kbit_training
+    from stages.adapters.lean_peft import peft
 
     before = {name: (p.dtype, p.requires_grad) for name, p in model.named_parameters()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+        peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     try:
         yield
     finally:

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from peft import PeftModel
 from torch import Tensor
 
+from stages.adapters.lean_peft import peft
 from stages.agent.chat import render_example, render_prompt
 from stages.records import Example
 
@@ -113,7 +113,7 @@ def _pass(model: Any, rows: Sequence[tuple[list[int], list[bool]]]) -> list[Forc
 
 def _inner(model: Any) -> Any:
     """The model whose layers hold the adapters: peft's own shell has no forward without one."""
-    return model.base_model.model if isinstance(model, PeftModel) else model
+    return model.base_model.model if isinstance(model, peft.PeftModel) else model
 
 
 def _keep(model: Any, columns: Sequence[int]) -> dict[str, Any]:

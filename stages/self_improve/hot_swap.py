@@ -94,11 +94,11 @@ def _served(
     learner: Learner, backend: LocalModel, probes: Sequence[Sequence[int]]
 ) -> tuple[str, Tensor, Tensor]:
     """Hash and logits of the backend's model with the learner's adapter, its logits without it."""
-    from peft import get_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
     learner._attach_compact(backend)
     model = backend.transformers_model
-    tensors = get_peft_model_state_dict(model, adapter_name=backend._inner[NAME])
+    tensors = peft.get_peft_model_state_dict(model, adapter_name=backend._inner[NAME])
     require_served(learner.sha256, {key: tensors[key] for key in sorted(tensors)})
     apart = backend.difference(NAME) if NAME in backend._weights else 0.0
     if apart > ADAPTER_TOLERANCE:

@@ -50,6 +50,8 @@ class Machine:
     """everything the runs' values, items and base are decided by, for the cells' keys"""
     timings: Path
     """folder for wall-clock times, which are no part of the output"""
+    started: dict[Any, list[Probed]] = dataclasses.field(default_factory=dict)
+    """checkpoint 0's probes by what they hang on: arms of one seed start alike"""
 
 
 def run_loop(machine: Machine, run: Run, cells: Cells, origin: Path | None = None) -> End:
@@ -110,7 +112,7 @@ def _checkpoint(
     if not saved:  # what changes no logit isn't a change (check 5)
         run.learner.restore(previous)
     unchanged = bool(window) and run.arm.train and not saved
-    rows = _probe(run, place.number)
+    rows = _probe(run, place.number) if window else _first_probe(machine, run)
     write_jsonl(folder / "probe.jsonl", rows)
     write_jsonl(folder / "attempts.jsonl", advance.attempts)
     guarded = _guard(machine, run, place, unchanged or _is_last(run, place), folder)
@@ -187,6 +189,22 @@ def _probe(run: Run, number: int) -> list[Probed]:
         run.loop.max_new_tokens,
         seed,
     )
+
+
+def _first_probe(machine: Machine, run: Run) -> list[Probed]:
+    """The probe of checkpoint 0, made once for all runs that begin with the same weights.
+
+    Seeds count where answers are sampled; everything else that a probe hangs on is the loop's.
+    """
+    sampled = run.loop.probe.temperature > 0
+    key = (
+        run.learner.sha256,
+        run.learner.base.params.quantisation,
+        run.seeds.decoding if sampled else None,
+    )
+    if key not in machine.started:
+        machine.started[key] = _probe(run, 0)
+    return machine.started[key]
 
 
 def share_right(rows: Sequence[Probed], part: str) -> float | None:

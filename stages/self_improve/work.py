@@ -10,7 +10,7 @@ from typing import Any
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
 from stages.lab.cells import Cells
-from stages.lab.loops import DATA, MODELS, OpenLoop, RunPlace, run_seeds, seeds_of
+from stages.lab.loops import DATA, MODELS, OpenLoop, Probed, RunPlace, run_seeds, seeds_of
 from stages.lab.pool import run_jobs
 from stages.params import LoopArm, ModelParams, loop_guard, values_of
 from stages.records import canonical_json, read_jsonl, sha256_text, write_jsonl
@@ -51,6 +51,8 @@ class Workshop:
     """by quantisation"""
     guards: dict[str, list[dict[str, Any]]]
     """what each base answers to the guard; empty without one"""
+    started: dict[Any, list[Probed]] = dataclasses.field(default_factory=dict)
+    """what runs answer before their first step; a process's runs share it"""
 
 
 def work(opened: OpenLoop) -> None:
@@ -140,7 +142,7 @@ def _machine(shop: Workshop, run: Run) -> Machine:
     stepper = table.DESIGNS[loop.design].open()
     first = shop.guards.get(run.learner.base.params.quantisation, [])
     timings = opened.root / "timings" / opened.name
-    return Machine(stepper, guard, first, shop.limits, loop.alpha, keys, timings)
+    return Machine(stepper, guard, first, shop.limits, loop.alpha, keys, timings, shop.started)
 
 
 def items_sha256(source: Source) -> str:

@@ -72,13 +72,13 @@ def _reads_the_same(base: Path, copy: Path) -> bool:
 
 
 def _merged(model: Any, config: Any, state: Mapping[str, Any]) -> Any:
-    from peft import get_peft_model, set_peft_model_state_dict
+    from stages.adapters.lean_peft import peft
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        wrapped: Any = get_peft_model(model, config)
+        wrapped: Any = peft.get_peft_model(model, config)
     try:
-        result = set_peft_model_state_dict(wrapped, dict(state))
+        result = peft.set_peft_model_state_dict(wrapped, dict(state))
         wrong = [*result.unexpected_keys, *(key for key in result.missing_keys if "lora_" in key)]
     except RuntimeError as error:
         wrong = [str(error)]

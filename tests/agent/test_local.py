@@ -224,3 +224,30 @@ def test_draws_are_uniform_and_independent_of_the_batch() -> None:
     shares = np.bincount(tokens, minlength=4) / 20_000
     assert np.abs(shares - logits[0].softmax(0).numpy()).max() < 0.012
     assert (choose(logits[:4], np.zeros(4), draws[:4]) == 1).all()
+
+
+def test_a_cache_s_memory_is_used_again_and_what_stood_in_it_leaves_no_trace() -> None:
+    model = local()
+    asked = requests()
+    answers = facts(model.complete(asked))
+    (blocks,) = model._spare
+    for block in (*blocks.keys, *blocks.values):
+        assert bool(block.any())
+        block[: blocks._rows, :, : blocks._length] = float("nan")  # as a broken adapter leaves it
+    assert facts(model.complete(asked)) == answers
+    assert model._spare == [blocks]
+
+
+def test_two_streams_at_once_have_memory_of_their_own() -> None:
+    model = local()
+    answers = facts(model.complete(requests()))
+    first, second = model.stream(), model.stream()
+    assert first is not None and second is not None
+    for stream in (first, second):
+        stream.submit(list(enumerate(requests())))
+    done: dict[str, dict[int, Completion]] = {"first": {}, "second": {}}
+    while any(len(each) < len(answers) for each in done.values()):
+        done["first"].update(first.poll())
+        done["second"].update(second.poll())
+    for each in done.values():
+        assert facts([each[n] for n in range(len(answers))]) == answers

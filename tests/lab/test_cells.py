@@ -161,9 +161,13 @@ def test_the_pool_keeps_the_order():
 
 def test_what_cells_need_is_loaded_once_and_only_where_one_is_missing(tmp_path):
     loaded: list[str] = []
+
+    def noted(path: Path) -> None:
+        path.write_text("x")
+
     for n, expected in ((2, 1), (2, 1), (3, 2)):
         cells = Cells(tmp_path, "baseline_eval")
-        jobs = [cells.job(str(i), i, ".txt", lambda path: path.write_text("x")) for i in range(n)]
+        jobs = [cells.job(str(i), i, ".txt", noted) for i in range(n)]
         run_cells(jobs, lambda: loaded.append("model"), "cells", workers=1)
         assert len(loaded) == expected and all(job.path.exists() for job in jobs)
 

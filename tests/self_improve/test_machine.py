@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import shutil
@@ -180,3 +181,35 @@ def test_a_run_s_length_is_the_loop_s_or_the_arm_s(tmp_path: Path) -> None:
     assert LOOP.steps == 0
     opened = opened_in(tmp_path, arms={"main": LoopArm(steps=3)})
     assert machinery.windows_of(tiny_run(opened)) == [[], [1, 2], [3]]
+
+
+def test_runs_that_start_alike_share_the_first_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where answers are sampled, seeds tell runs apart; greedy ones are every run's."""
+    probed: list[tuple[Any, ...]] = []
+    real = machinery.probe
+
+    def noted(*values: Any) -> Any:
+        probed.append(values[-1])
+        return real(*values)
+
+    monkeypatch.setattr(machinery, "probe", noted)
+    for temperature, first_probes in ((0.5, 2), (0.0, 1)):
+        folder = tmp_path / str(temperature)
+        asked = dataclasses.replace(LOOP.probe, temperature=temperature)
+        arms = {"main": PLAIN, "again": PLAIN}
+        opened = opened_in(folder, arms=arms, probe=asked)
+        shared, alone = machine(opened), {}
+        for arm in arms:
+            for seed in (0, 1):
+                place = opened.run(arm, seed, 0)
+                run_loop(shared, tiny_run(opened, place), cells_of(opened))
+                alone[arm, seed] = (place.checkpoint(0).path / "probe.jsonl").read_bytes()
+        assert sum(number == 0 for _, _, number in probed) == first_probes
+        for (arm, seed), rows in alone.items():
+            apart = opened_in(folder / f"{arm}{seed}", arms=arms, probe=asked)
+            place = apart.run(arm, seed, 0)
+            run_loop(machine(apart), tiny_run(apart, place), cells_of(apart))
+            assert (place.checkpoint(0).path / "probe.jsonl").read_bytes() == rows
+        probed.clear()
