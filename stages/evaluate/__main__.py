@@ -1,6 +1,7 @@
 """Every condition over the test tasks; the skill adapter over its own tasks too; the guard.
 
-Arms, indicators and streams have cells of their own, in folders among the conditions' files.
+Arms, indicators and streams have cells of their own, in folders among the conditions' files; beside
+these lies what check 6 compares, an adapter merged and unmerged.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from stages.evaluate.arms import evaluate_arms
 from stages.evaluate.conditions import evaluate_conditions
 from stages.evaluate.indicators import evaluate_indicators, measures
+from stages.evaluate.parity import measure_parity
 from stages.evaluate.streams import evaluate_streams
 from stages.lab.cells import Cells
 from stages.lab.chosen import load_base, open_model
@@ -29,6 +31,8 @@ def work(lab: Lab) -> None:
     for other in others:
         other.sweep()
         cells.keep(other.folder)
+    for path in measure_parity(lab):
+        cells.keep(path)
     cells.sweep()
 
 

@@ -1,12 +1,15 @@
 """Teacher forcing without gradients: each example's loss, and embeddings of prompts.
 
-Both are the same numbers for the stage that trains and the one that evaluates.
+Both are the same numbers for the stage that trains and the one that evaluates. A small Qwen2 in
+fp32 on a CPU goes through the agent's compact form, which pads nothing and has the adapter merged
+into its copy of the weights; every other model through transformers.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,11 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stages.adapters.lean_peft import peft
+from stages.agent import compact
 from stages.agent.chat import render_example, render_prompt
+from stages.agent.compact import CompactQwen2
 from stages.records import Example
 
 PASS_TOKENS = 4096
 """Most padded tokens in one forward pass."""
+CUT = 1024
+"""The same of the compact form: more would fall out of the processor's cache."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +46,20 @@ def force(model: Any, tokenizer: Any, examples: Sequence[Example]) -> list[Force
 
     The model's mode is restored; examples of similar length share a pass.
     """
-    model = _inner(model)
     rows = [render_example(tokenizer, e.prompt, e.completion, e.train_on) for e in examples]
+    if not rows:
+        return []
+    small = _compact(model, max(len(ids) for ids, _ in rows))
+    inner = _inner(model)
     done: dict[int, Forced] = {}
-    training = model.training
-    model.eval()
+    training = inner.training
+    inner.eval()
     with torch.no_grad():
-        for piece in _pieces([len(ids) for ids, _ in rows]):
-            done.update(zip(piece, _pass(model, [rows[i] for i in piece]), strict=True))
-    model.train(training)
+        for piece in _pieces([len(ids) for ids, _ in rows], PASS_TOKENS if small is None else CUT):
+            some = [rows[i] for i in piece]
+            found = _pass(inner, some) if small is None else _compact_pass(small, some)
+            done.update(zip(piece, found, strict=True))
+    inner.train(training)
     return [done[i] for i in range(len(rows))]
 
 
@@ -60,29 +72,108 @@ def embed(
     Gurevych 2019, arXiv:1908.10084, section 3, mean pooling; here of a decoder that was not tuned
     for it). One prompt a pass, so that no other one moves its last bits.
     """
-    model = _inner(model)
-    training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    rows, tokens = [], 0
+    rows = [render_prompt(tokenizer, list(prompt)) for prompt in prompts]
+    small = _compact(model, max(map(len, rows)))
+    inner = _inner(model)
+    training = inner.training
+    inner.eval()
     with torch.no_grad():
-        for prompt in prompts:
-            ids = render_prompt(tokenizer, list(prompt))
-            tokens += len(ids)
-            inputs = torch.tensor([ids], device=device)
-            out = model(
-                input_ids=inputs, use_cache=False, output_hidden_states=True, **_keep(model, [0])
+        hidden = [_hidden(inner, ids) if small is None else _hidden_of(small, ids) for ids in rows]
+    inner.train(training)
+    gain = 1.0 if small is None else inner.model.norm.weight.detach()
+    return gain * torch.stack([each.mean(0) for each in hidden]), sum(map(len, rows))
+
+
+def _hidden(model: Any, ids: Sequence[int]) -> Tensor:
+    """Last hidden states (S, d) of one prompt, by transformers."""
+    inputs = torch.tensor([list(ids)], device=next(model.parameters()).device)
+    keep = _keep(model, [0])
+    out = model(input_ids=inputs, use_cache=False, output_hidden_states=True, **keep)
+    return out.hidden_states[-1][0].float().cpu()
+
+
+def _hidden_of(small: CompactQwen2, ids: Sequence[int]) -> Tensor:
+    """Last hidden states (S, d) of one prompt, but for the last norm's gain."""
+    return small.forward(torch.tensor(ids), torch.arange(len(ids)), _attend(small, [len(ids)]))
+
+
+def _compact(model: Any, positions: int) -> CompactQwen2 | None:
+    """The model with its active adapter as the agent's compact form, or None where it has none."""
+    inner = _inner(model)
+    parameter = next(inner.parameters())
+    if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
+        return None
+    if not compact.supports(inner.config) or not _plain(inner):
+        return None
+    return compact.from_transformers(model, positions, _active(model))
+
+
+def _plain(model: Any) -> bool:
+    """Whether W + scale·B·A is all that its adapted layers add."""
+    layers = [module for module in model.modules() if hasattr(module, "lora_A")]
+    return not any(module.merged or any(module.use_dora.values()) for module in layers)
+
+
+def _active(model: Any) -> str | None:
+    """The adapter that the model computes with; None: the base."""
+    if not isinstance(model, peft.PeftModel):
+        return None
+    layers = [module for module in model.modules() if hasattr(module, "lora_A")]
+    return None if layers[0].disable_adapters else str(model.active_adapter)
+
+
+def _attend(small: CompactQwen2, lengths: Sequence[int]) -> compact.Attend:
+    """Causal attention of each row to itself, rows one after the other."""
+    heads, kv_heads, size = small.heads, small.kv_heads, small.head_dim
+
+    def attend(layer: int, qkv: Tensor) -> Tensor:
+        del layer
+        parts = qkv.unflatten(1, (-1, size)).split((heads, kv_heads, kv_heads), 1)
+        query, key, value = (part.transpose(0, 1)[None] for part in parts)  # 1, H, T, D
+        outputs, at = [], 0
+        for length in lengths:
+            own = slice(at, at + length)
+            out = F.scaled_dot_product_attention(
+                query[:, :, own],
+                key[:, :, own],
+                value[:, :, own],
+                is_causal=True,
+                scale=1.0,
+                enable_gqa=heads != kv_heads,
             )
-            rows.append(out.hidden_states[-1][0].float().mean(0).cpu())  # d
-    model.train(training)
-    return torch.stack(rows), tokens
+            outputs.append(out[0].transpose(0, 1).flatten(1))
+            at += length
+        return torch.cat(outputs)
+
+    return attend
 
 
-def _pieces(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices cut into passes of at most PASS_TOKENS padded tokens, longest first."""
+def _compact_pass(
+    small: CompactQwen2, rows: Sequence[tuple[list[int], list[bool]]]
+) -> list[Forced]:
+    """Rows one after the other, without padding; only targets pass through the output head."""
+    lengths = [len(ids) - 1 for ids, _ in rows]  # a row's last token is only a target
+    ids = torch.tensor([token for row, _ in rows for token in row[:-1]])
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    hidden = small.forward(ids, positions, _attend(small, lengths))  # T, d
+    places = [[t - 1 for t in range(1, len(mask)) if mask[t]] for _, mask in rows]
+    starts = [0, *itertools.accumulate(lengths)]
+    index = [start + t for start, own in zip(starts, places, strict=False) for t in own]
+    logits = small.logits(hidden[index]).split([len(own) for own in places])  # of each row: N, V
+    wanted = [
+        torch.tensor([row[t + 1] for t in own]) for (row, _), own in zip(rows, places, strict=True)
+    ]
+    return [
+        Forced(float(F.cross_entropy(own, t)), bool((own.argmax(-1) == t).all()), len(row))
+        for own, t, (row, _) in zip(logits, wanted, rows, strict=True)
+    ]
+
+
+def _pieces(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Indices cut into passes of at most ``most`` padded tokens, longest first."""
     piece: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if piece and (len(piece) + 1) * lengths[piece[0]] > PASS_TOKENS:
+        if piece and (len(piece) + 1) * lengths[piece[0]] > most:
             yield piece
             piece = []
         piece.append(index)

@@ -10,6 +10,9 @@ from stages.lab.arms import arms_of, format_of
 from stages.lab.context import Lab
 from stages.records import read_json
 
+PARITY = "parity.json"
+"""Below an experiment's evaluations: an adapter merged against unmerged (check 6)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class AdapterPlace:

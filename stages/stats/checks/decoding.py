@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from stages.adapters.certificate import MergeParity, NotLive
-from stages.adapters.merge import Adapter
-from stages.lab.arm_adapters import ARMS
+from stages.lab.places import PARITY
 from stages.records import read_json
 from stages.stats.checks.check import Finding, judged
 from stages.stats.checks.episodes import Episode
 from stages.stats.checks.record import BASE, Record
-from stages.stats.stream_states import state_folder
 
-PROMPTS = 50
 RESEEDED = ("aa",)
 """Conditions that are base with other seeds, by registration."""
-Compare = Callable[[Record, int], MergeParity | NotLive | str]
+Compare = Callable[[Record], MergeParity | NotLive | str]
 
 
 def decoded_alike(record: Record, compare: Compare | None = None) -> Finding:
@@ -34,7 +29,7 @@ def decoded_alike(record: Record, compare: Compare | None = None) -> Finding:
         "episodes": len(record.episodes),
         "conditions": len({episode.condition for episode in record.episodes}),
     }
-    parity = (compare or parity_of_first)(record, PROMPTS)
+    parity = (compare or parity_of_first)(record)
     if isinstance(parity, MergeParity):
         evidence |= {
             "prompts": parity.n_probes,
@@ -90,49 +85,14 @@ def _other_temperatures(record: Record) -> list[str]:
     return [f"{rarest.path}: temperatures {temperatures} are recorded"]
 
 
-def parity_of_first(record: Record, prompts: int) -> MergeParity | NotLive | str:
-    """The experiment's first adapter on the openings of its tasks; or why it isn't tried."""
-    from stages.adapters.certificate import merge_parity
-    from stages.lab.chosen import load_base
-
-    model = record.lab.model
-    if model.kind != "local" or model.device != "cpu" or model.quantisation != "none":
-        return "not tried: only a model that runs on a CPU is loaded for the audit"
-    adapter = first_adapter(record)
-    if adapter is None:
-        return "not tried: the experiment has no adapter"
-    base, tokenizer = load_base(model)
-    try:
-        return merge_parity(base, *adapter, openings(record, tokenizer, prompts))
-    except NotLive as error:
-        return error
-
-
-def first_adapter(record: Record) -> Adapter | None:
-    """Of the conditions, the arms, or else of a stream's last consolidation; None without any."""
-    from stages.adapters.folder import AdapterError, load_adapter
-    from stages.strategies.store import load_state
-
-    for folder in adapter_folders(record):
-        digest = read_json(folder / "provenance.json")["base_sha256"]
-        with contextlib.suppress(AdapterError, OSError):  # check 5 names it
-            return load_adapter(folder, digest)
-    for stream in record.results.streams.streams:
-        state = load_state(state_folder(stream, stream.last))
-        return next(iter(state.adapters.values()))
-    return None
-
-
-def adapter_folders(record: Record) -> list[Path]:
-    """Folders of the conditions' adapters, then of the arms', that hold one."""
-    arms = record.lab.folder("models/adapters") / ARMS
-    folders = [*(adapter.path for adapter in record.adapters), *sorted(arms.glob("*/*/*-s*/"))]
-    return [folder for folder in folders if (folder / "provenance.json").exists()]
-
-
-def openings(record: Record, tokenizer: object, prompts: int) -> Sequence[Sequence[int]]:
-    """Token ids of the first chats of the experiment's tasks, at most ``prompts``."""
-    from stages.agent.chat import render_prompt
-
-    tasks = [task for world in record.lab.worlds for task in record.tasks[world].values()]
-    return [render_prompt(tokenizer, record.lab.suite.messages(t)) for t in tasks[:prompts]]
+def parity_of_first(record: Record) -> MergeParity | NotLive | str:
+    """What stage evaluate found of the experiment's first adapter, or why it isn't known."""
+    path = record.lab.folder("data/evaluations") / PARITY
+    if not path.exists():
+        return f"not tried: there is no {path}. Run `dvc repro`."
+    found = read_json(path)
+    if "not_tried" in found:
+        return f"not tried: {found['not_tried']}"
+    if "not_live" in found:
+        return NotLive(found["not_live"])
+    return MergeParity(found["max_logit_difference"], found["argmax_agreement"], found["n_probes"])

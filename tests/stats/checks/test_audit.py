@@ -20,7 +20,7 @@ def tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny_tokenizer()
     monkeypatch.setattr("stages.lab.models.load_tokenizer", lambda model: made)
     parity = MergeParity(0.0, 1.0, 50)
-    monkeypatch.setattr(decoding, "parity_of_first", lambda record, prompts: parity)
+    monkeypatch.setattr(decoding, "parity_of_first", lambda record: parity)
 
 
 def test_a_sound_run_passes_every_check(run: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from stages.adapters.certificate import MergeParity, NotLive
-from stages.records import read_json
+from stages.evaluate.parity import first_adapter
+from stages.records import read_json, write_json
 from stages.stats.checks import adapters, decoding, fisher, iterations, runs, training
 from stages.stats.checks.record import Record
 from stages.strategies.store import load_state, save_state
@@ -139,17 +140,17 @@ def test_5_a_mixture_that_changes_nothing_is_caught(streamed: Path) -> None:
     assert "1 certificates of 2" in adapters.live(record_of()).evidence["first_problem"]
 
 
-def sound(record: Record, prompts: int) -> MergeParity:
-    return MergeParity(1e-6, 1.0, prompts)
+def sound(record: Record) -> MergeParity:
+    return MergeParity(1e-6, 1.0, 50)
 
 
 def test_6_merged_and_unmerged_that_disagree_are_caught(run: Path) -> None:
     record = read_record()
     assert decoding.decoded_alike(record, sound).status == "pass"
     other = NotLive("merged and unmerged adapter disagree on 50 prompts")
-    found = decoding.decoded_alike(record, lambda r, n: other)
+    found = decoding.decoded_alike(record, lambda r: other)
     assert found.status == "fail" and "disagree on 50" in found.evidence["first_problem"]
-    told = decoding.decoded_alike(record, lambda r, n: "not tried: no adapter")
+    told = decoding.decoded_alike(record, lambda r: "not tried: no adapter")
     assert told.status == "pass" and told.evidence["merged"].startswith("not tried")
 
 
@@ -177,9 +178,34 @@ def test_6_longer_answers_than_the_limit_are_caught(run: Path) -> None:
     assert "over the limit of tokens" in found.evidence["first_problem"]
 
 
+@pytest.mark.parametrize(
+    ("found", "status", "text"),
+    [
+        (None, "pass", "not tried: there is no"),
+        ({"not_tried": "the experiment has no adapter"}, "pass", "not tried: the experiment"),
+        ({"not_live": "merged and unmerged adapter disagree"}, "fail", "unmerged adapter disagree"),
+        (
+            {"max_logit_difference": 1e-6, "argmax_agreement": 1.0, "n_probes": 50},
+            "pass",
+            "",
+        ),
+    ],
+)
+def test_6_what_evaluate_compared_is_read(
+    run: Path, found: dict | None, status: str, text: str
+) -> None:
+    if found is not None:
+        write_json(Path("data/evaluations/p1/parity.json"), found)
+    finding = decoding.decoded_alike(read_record())
+    assert finding.status == status
+    told = {key: finding.evidence.get(key) for key in ("merged", "first_problem", "prompts")}
+    assert text in str(told["merged"] or told["first_problem"] or "")
+    assert told["prompts"] == (found or {}).get("n_probes")
+
+
 def test_6_the_adapter_that_is_tried_is_a_condition_s_or_else_a_stream_s(streamed: Path) -> None:
-    found = decoding.first_adapter(record_of())
+    found = first_adapter(record_of().lab)
     assert found is not None and "layers.0" in sorted(found[0])[0]
     shutil.rmtree(SKILL.parent)
-    found = decoding.first_adapter(record_of())
+    found = first_adapter(record_of().lab)
     assert found is not None and sorted(found[0]) == sorted(NAMES)
