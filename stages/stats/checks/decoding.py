@@ -86,10 +86,13 @@ def _other_temperatures(record: Record) -> list[str]:
 
 
 def parity_of_first(record: Record) -> MergeParity | NotLive | str:
-    """What stage evaluate found of the experiment's first adapter, or why it isn't known."""
+    """What stage evaluate found of the experiment's first adapter, or why it didn't try.
+
+    NotLive without its file: nothing then shows that what was served is what was trained.
+    """
     path = record.lab.folder("data/evaluations") / PARITY
     if not path.exists():
-        return f"not tried: there is no {path}. Run `dvc repro`."
+        return NotLive(f"there is no {path}, so nothing was compared. Run `dvc repro`.")
     found = read_json(path)
     if "not_tried" in found:
         return f"not tried: {found['not_tried']}"

@@ -181,7 +181,7 @@ def test_6_longer_answers_than_the_limit_are_caught(run: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "status", "text"),
     [
-        (None, "pass", "not tried: there is no"),
+        (None, "fail", "so nothing was compared"),
         ({"not_tried": "the experiment has no adapter"}, "pass", "not tried: the experiment"),
         ({"not_live": "merged and unmerged adapter disagree"}, "fail", "unmerged adapter disagree"),
         (
