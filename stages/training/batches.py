@@ -15,10 +15,6 @@ from stages.agent.chat import render_example
 from stages.records import Example
 from stages.training.settings import TrainingError
 
-STEP = 8
-"""Widths are multiples of it, so that few sizes occur: oneDNN makes its code once per size, which
-was a seventh of a training's time."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -165,8 +161,8 @@ def micro_batches(
 
 
 def collate(rows: Sequence[Row]) -> MicroBatch:
-    """Right-pad rows to a multiple of STEP; a row's last token is only a target, never an input."""
-    width = -(-(max(len(row.ids) for row in rows) - 1) // STEP) * STEP
+    """Right-pad rows to the longest; a row's last token is only a target, never an input."""
+    width = max(len(row.ids) for row in rows) - 1
     ids, index, targets, owner = [], [], [], []
     for b, row in enumerate(rows):
         ids.append([*row.ids[:-1], *([0] * (width - len(row.ids) + 1))])

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.training.batches import STEP, MicroBatch
+from stages.training.batches import MicroBatch
+from stages.training.packed import STEP, Packed, RowAttention
 from stages.training.products import product
 
 GROUPS = (
@@ -90,14 +91,15 @@ class FastQwen2:
         self.refresh()
 
     def target_logits(self, batch: MicroBatch) -> Tensor:
-        size, width = batch.ids.shape  # B, S
-        cos, sin = self._rotation(width)
-        x = self.model.model.embed_tokens.weight[batch.ids.view(-1)]  # B·S, D
-        last, index = len(self.blocks) - 1, _filled_up(batch.index)
+        packed = Packed.of(batch)
+        cos, sin = self._rotation(packed.position)
+        x = self.model.model.embed_tokens.weight[packed.ids]  # T, D
+        last, index = len(self.blocks) - 1, _filled_up(packed.index)
+        heads = (self.config.num_attention_heads, self.config.num_key_value_heads, self.head)
         for i, (qkv, out, gate_up, down) in enumerate(self.blocks):
             layer = self.model.model.layers[i]
-            heads = qkv(_norm(x, layer.input_layernorm)).view(size, width, -1, self.head)
-            mixed = self._attend(heads, cos, sin)  # B·S, H·head
+            joined = qkv(_norm(x, layer.input_layernorm))  # T, (H + 2·KV)·head
+            mixed = RowAttention.apply(joined, cos, sin, packed.rows, heads)  # T, H·head
             if i == last:  # nothing after the last attention looks at another position
                 x, mixed = x[index], mixed[index]
             x = x + out(mixed)
@@ -106,32 +108,18 @@ class FastQwen2:
         logits = _LoraProduct.apply(last_norm, self.head_weight, None, None, None, ())
         return logits[: len(batch.index)]
 
-    def _attend(self, heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Causal attention; right padding needs no mask because no target looks to its right."""
-        n, kv = self.config.num_attention_heads, self.config.num_key_value_heads
-        # split's gradient is one concatenation, where each slice's would be filled up with zeros.
-        rotated, value = heads.split([n + kv, kv], dim=2)
-        query, key = _Rotate.apply(rotated, cos, sin).split([n, kv], dim=2)  # B, S, H, head
-        mixed = F.scaled_dot_product_attention(
-            query.transpose(1, 2),
-            key.transpose(1, 2),
-            value.transpose(1, 2),
-            is_causal=True,
-            enable_gqa=n != kv,
-        )
-        return mixed.transpose(1, 2).reshape(-1, n * self.head)
-
-    def _rotation(self, width: int) -> tuple[Tensor, Tensor]:
+    def _rotation(self, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (T, 1, head/2) of each token's place in its row."""
+        width = int(position.max()) + 1
         if self.rope[0].shape[0] < width:
-            position = torch.arange(width)[None]
-            cos, sin = self.model.model.rotary_emb(torch.empty(0), position)
+            cos, sin = self.model.model.rotary_emb(torch.empty(0), torch.arange(width)[None])
             half = self.head // 2
             self.rope = (cos[0, :, None, :half], sin[0, :, None, :half])  # S, 1, head/2
-        return self.rope[0][:width], self.rope[1][:width]
+        return self.rope[0][position], self.rope[1][position]
 
 
 def _filled_up(index: Tensor) -> Tensor:
-    """To a multiple of STEP places by repeating the first: a product's code is made per size."""
+    """To a multiple of STEP places by repeating the first."""
     return torch.cat([index, index[:1].expand(-len(index) % STEP)])
 
 
@@ -255,26 +243,3 @@ class _SwiGlu(torch.autograd.Function):
         torch.mul(grads[0], active, out=d_up)
         torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=d_gate)
         return result
-
-
-class _Rotate(torch.autograd.Function):
-    """Rotary position embedding (Su et al. 2021); its gradient is the rotation back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        ctx.save_for_backward(cos, sin)
-        return _rotate(x, cos, sin)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        cos, sin = ctx.saved_tensors
-        return _rotate(grads[0], cos, -sin), None, None
-
-
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)  # B, S, H, head/2
-    out = torch.empty(x.shape, dtype=x.dtype)
-    low, high = out.chunk(2, dim=-1)
-    torch.mul(first, cos, out=low).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=high).addcmul_(first, sin)
-    return out
