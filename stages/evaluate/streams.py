@@ -25,6 +25,7 @@ from stages.lab.streams import (
     Step,
     StreamPlace,
     arrived,
+    examples_sha256,
     opening,
     steps_of,
     strategy_of,
@@ -39,10 +40,8 @@ from stages.records import (
     RecordError,
     Task,
     Trajectory,
-    canonical_json,
     read_json,
     sha256_file,
-    sha256_text,
     write_jsonl,
 )
 from stages.strategies.store import load_state
@@ -117,7 +116,7 @@ class Stage:
         material = self.material[place.world, place.split]
         key = [
             *self._key(place, material.steps),
-            _hash_of([e for examples in material.examples.values() for e in examples]),
+            examples_sha256([e for examples in material.examples.values() for e in examples]),
         ]
 
         def make(path: Path) -> None:
@@ -269,12 +268,3 @@ def _weights(lab: Lab) -> Any:
             f"a model of kind local, not {lab.model.kind}. Name one."
         )
     return local_model(lab.model)
-
-
-def _state_sha256(place: StreamPlace, step: Step) -> str:
-    """What identifies a State: its JSON names the tensors by their content."""
-    return sha256_file(place.path / step.name / "state.json")
-
-
-def _hash_of(examples: Sequence[Example]) -> str:
-    return sha256_text(canonical_json([dataclasses.asdict(example) for example in examples]))

@@ -15,7 +15,7 @@ from stages.lab.context import Lab
 from stages.lab.places import examples_file
 from stages.lab.splits import read_split
 from stages.params import ParamsError, StreamParams, build
-from stages.records import Example, Task, read_jsonl
+from stages.records import Example, Task, canonical_json, read_jsonl, sha256_text
 from stages.strategies.table import strategy_class
 
 
@@ -159,6 +159,11 @@ def stream_examples(lab: Lab, world: str, split: str) -> dict[str, list[Example]
 def arrived(step: Step, examples: Mapping[str, Sequence[Example]]) -> list[Example]:
     """What a consolidation gets: its sessions' examples, in the order of their arrival."""
     return [example for name in step.new for example in examples[name]]
+
+
+def examples_sha256(examples: Sequence[Example]) -> str:
+    """Hash of all that the examples say, in their order."""
+    return sha256_text(canonical_json([dataclasses.asdict(example) for example in examples]))
 
 
 def opening(example: Example) -> list[dict[str, str]]:

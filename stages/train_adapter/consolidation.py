@@ -16,13 +16,16 @@ from typing import Any
 
 from stages.adapters.certificate import certify, next_token_logits, require_changed
 from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
+from stages.adapters.merge import Adapter
 from stages.agent.chat import render_prompt
 from stages.lab.cells import Cells
 from stages.lab.forcing import force
+from stages.lab.streams import examples_sha256
+from stages.params import values_of
 from stages.records import Example
 from stages.strategies.factors import mixture, with_rank
 from stages.strategies.frozen import added_to
-from stages.strategies.protocol import State, Strategy, Trained, Training, consolidate
+from stages.strategies.protocol import ADAPTER, State, Strategy, Trained, Training, consolidate
 from stages.strategies.store import load_state, save_state
 from stages.train_adapter.measures import ModelMeasures
 from stages.training.settings import TrainSettings
@@ -44,9 +47,15 @@ class Recipe:
 class Consolidation:
     """One consolidation of one stream, at work."""
 
-    def __init__(self, base: tuple[Any, Any], recipe: Recipe, cells: Cells, key: Any) -> None:
-        """``cells`` keep finished trainings under ``key`` until the whole is stored."""
-        self.base, self.recipe, self.cells, self.key = base, recipe, cells, key
+    def __init__(
+        self, base: tuple[Any, Any], recipe: Recipe, cells: Cells, base_key: Any, own_key: Any
+    ) -> None:
+        """``cells`` keep finished trainings until the whole is stored.
+
+        ``base_key`` is the base model's; ``own_key`` tells this consolidation from all others.
+        """
+        self.base, self.recipe, self.cells = base, recipe, cells
+        self.keys = base_key, own_key
         self.measures = ModelMeasures(base, recipe.settings)
         self.losses: dict[str, list[float]] = {}
         self._records: list[dict[str, Any]] = []
@@ -60,18 +69,27 @@ class Consolidation:
         return consolidate(strategy, state, new, self.trained, self.measures)
 
     def trained(self, training: Training) -> Trained:
-        """The training's result, from an earlier run where that one finished it."""
+        """The training's result, from wherever an equal one was finished.
+
+        Arms plan many equal ones: until a buffer is full, until a first merge, or always where
+        they differ in what they serve. A penalty is a function, which no key tells from another:
+        its training is the consolidation's own.
+        """
 
         def make(folder: Path) -> None:
             adapter, record = run_training(self.base, training, self.recipe)
-            save_state(folder, State(adapters={training.name: adapter}, facts=record))
+            save_state(folder, State(adapters={ADAPTER: adapter}, facts=record))
 
-        stored = load_state(self.cells.job(training.name, [self.key, training.name], "", make)())
-        record = dict(stored.facts)
+        base_key, own_key = self.keys
+        key = [base_key, training_key(training, self.recipe)]
+        if training.penalty is not None:
+            key += [own_key, training.name]
+        stored = load_state(self.cells.job(training.name, key, "", make)())
+        record = {"name": training.name, **stored.facts}
         self.losses[training.name] = record.pop("losses")
         self._seconds[training.name] = record.pop("seconds")
         self._records.append(record)
-        return Trained(stored.adapters[training.name], record["tokens"], record["validation_loss"])
+        return Trained(stored.adapters[ADAPTER], record["tokens"], record["validation_loss"])
 
     def certificates(self, state: State, new: Sequence[Example]) -> list[dict[str, Any]]:
         """Check 5 for every mixture of adapters that the newest sessions' queries are served.
@@ -158,12 +176,26 @@ def run_training(
     return (done.state, done.lora), _record(training, done, validated)
 
 
+def training_key(training: Training, recipe: Recipe) -> list[Any]:
+    """All that its result depends on, but for the base and a penalty; its name is no part of it."""
+    return [
+        values_of(recipe.settings),
+        values_of(recipe.lora),
+        training.rank,
+        *(examples_sha256(each) for each in (training.examples, training.validation)),
+        *(_adapter_key(each) for each in (training.start, training.below)),
+    ]
+
+
+def _adapter_key(adapter: Adapter | None) -> list[Any]:
+    return [] if adapter is None else [adapter_sha256(adapter[0]), values_of(adapter[1])]
+
+
 def _record(
     training: Training, done: UncertifiedAdapter, validated: Sequence[Any]
 ) -> dict[str, Any]:
     losses = [forced.loss for forced in validated]
     return {
-        "name": training.name,
         "rank": done.lora.rank,
         "examples": len(training.examples),
         "tokens": done.tokens,

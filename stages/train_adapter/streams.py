@@ -1,7 +1,8 @@
 """The adapters of a stream: every arm's strategy consolidates the sessions as they arrive.
 
-Each consolidation is a cell that depends on the one before; each training within one is kept
-until its consolidation is whole, so a kill loses at most one training.
+Each consolidation is a cell that depends on the one before. So is each training within one, by what
+it is trained on and starts from: a kill loses at most one, and what several arms or experiments
+train alike is trained once and counted in each.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from stages.lab.streams import (
     Step,
     StreamPlace,
     arrived,
+    examples_sha256,
     steps_of,
     strategy_of,
     stream_examples,
@@ -30,7 +32,7 @@ from stages.lab.streams import (
     stream_sessions,
 )
 from stages.params import values_of
-from stages.records import Example, canonical_json, read_json, sha256_file, sha256_text, write_json
+from stages.records import Example, read_json, sha256_file, write_json
 from stages.strategies.protocol import State
 from stages.strategies.store import load_state, save_state
 from stages.train_adapter.conditions import settings_of
@@ -133,7 +135,7 @@ def _key(
         chosen.strategy,
         values_of(strategy_of(lab, place.arm)),
         (place.name, step.number, step.sessions, step.new),
-        sha256_text(canonical_json([dataclasses.asdict(example) for example in new])),
+        examples_sha256(new),
         "" if before is None else sha256_file(before / "state.json"),
     ]
 
@@ -150,7 +152,9 @@ def _consolidate(
 ) -> None:
     state = State(seed=place.seed) if before is None else load_state(before)
     unfinished = place.path / "unfinished" / step.name
-    run = Consolidation(base, recipe_of(lab, place, step), Cells(unfinished), key)
+    cells = Cells(unfinished, "train_adapter.consolidation", *lab.rooms, shared=True)
+    base_key = [lab.base_sha256(), values_of(lab.model)]
+    run = Consolidation(base, recipe_of(lab, place, step), cells, base_key, key)
     after = run.work(strategy_of(lab, place.arm), state, new)
     save_state(folder, after)
     earlier = 0.0 if before is None else read_json(before / "facts.json")["flops"]

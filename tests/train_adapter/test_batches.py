@@ -6,6 +6,7 @@ import pytest
 
 from stages.agent.chat import render_prompt
 from stages.training.batches import Row, collate, encode, epoch_batches, micro_batches
+from stages.training.packed import STEP, Packed
 from stages.training.settings import TrainingError
 from tests.train_adapter.conftest import make_examples
 
@@ -62,10 +63,21 @@ def test_a_target_the_tokenizer_cannot_write_is_refused(tokenizer):
 def test_collated_positions_predict_their_targets():
     rows = [Row("a", (1, 2, 3, 4), (False, False, True, True)), Row("b", (5, 6), (False, True))]
     batch = collate(rows)
-    assert batch.ids.tolist() == [[1, 2, 3, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0, 0]]
-    assert batch.index.tolist() == [1, 2, 8]
+    assert batch.ids.tolist() == [[1, 2, 3], [5, 0, 0]]
+    assert batch.index.tolist() == [1, 2, 3]
     assert batch.targets.tolist() == [3, 4, 6]
     assert batch.row.tolist() == [0, 0, 1]
+
+
+def test_packed_rows_stand_one_after_the_other_without_padding():
+    rows = [Row("a", (1, 2, 3, 4), (False, False, True, True)), Row("b", (5, 6), (False, True))]
+    packed = Packed.of(collate(rows))
+    assert packed.ids.tolist() == [1, 2, 3, 5, *[0] * (STEP - 4)]
+    assert packed.position.tolist() == [0, 1, 2, 0, *range(STEP - 4)]
+    assert packed.rows == ((0, 3), (3, 4), (4, STEP))
+    assert packed.ids[packed.index].tolist() == [2, 3, 5]  # what stands before each target
+    full = Row("c", tuple(range(STEP + 1)), (*[False] * STEP, True))
+    assert Packed.of(collate([full])).rows == ((0, STEP),)  # nothing is filled up
 
 
 def test_batches_hold_every_example_once_and_depend_on_the_seed():

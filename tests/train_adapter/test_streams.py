@@ -12,6 +12,7 @@ import torch
 
 from stages.adapters.lora import adapter_sha256, attached, delta_weights
 from stages.adapters.merge import Adapter
+from stages.lab.cells import STORE
 from stages.lab.context import Lab
 from stages.lab.forcing import embed, force
 from stages.lab.streams import opening
@@ -58,6 +59,15 @@ def ran(base, arms: Arms, **changes) -> Lab:
     return lab
 
 
+def ran_apart(base, arms: Arms) -> None:
+    """Each arm by itself, with nothing to take from another."""
+    for name, arm in arms.items():
+        shutil.rmtree(STORE, ignore_errors=True)
+        lab = stream_lab({name: arm})
+        write_inputs(lab, Path())
+        train_streams(lab, base)  # not swept: the other arms' streams stay
+
+
 def path_of(arm: str, number: int) -> Path:
     return Path(f"models/adapters/p1/streams/oak_harbor/A/{arm}-s0/c{number:04}")
 
@@ -77,7 +87,7 @@ def test_ewc_without_strength_and_a_single_expert_are_naive_bit_for_bit(base):
         "held": ("ewc", {"strength": 1e6, "samples": 2}),
         "one": ("experts", ONE_EXPERT),
     }
-    ran(base, arms)
+    ran_apart(base, arms)
     naive = hashes("naive")
     assert len(set(naive)) == 3
     assert hashes("free") == hashes("one", "all") == naive
@@ -88,7 +98,7 @@ def test_ewc_without_strength_and_a_single_expert_are_naive_bit_for_bit(base):
 
 def test_replay_of_an_unlimited_buffer_is_full_replay(base):
     unlimited = {"buffer": None, "mixing_ratio": None, "from_scratch": True}
-    ran(base, {"full": ("full_replay", {}), "partial": ("partial_replay", unlimited)})
+    ran_apart(base, {"full": ("full_replay", {}), "partial": ("partial_replay", unlimited)})
     assert hashes("full") == hashes("partial")
     facts = read_json(path_of("full", 3) / "facts.json")
     assert [training["examples"] for training in facts["trainings"]] == [9]
@@ -167,6 +177,7 @@ def test_a_killed_stream_goes_on_where_it_was(base, folder, monkeypatch, after):
     ran(base, arms)
     wanted = contents()
     shutil.rmtree("models/adapters")
+    shutil.rmtree(STORE)
     real, made = consolidation.run_training, []
 
     def until(limit: int):
@@ -193,6 +204,33 @@ def test_a_killed_stream_goes_on_where_it_was(base, folder, monkeypatch, after):
 def contents() -> dict[str, bytes]:
     root = Path("models/adapters")
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_what_arms_train_alike_is_trained_once_and_changes_nothing(base, monkeypatch):
+    """Naive, a buffer that keeps nothing yet, and EWC before there is anything to hold on to."""
+    arms = {
+        "naive": ("naive", {}),
+        "replay": ("partial_replay", {"buffer": 2, "mixing_ratio": 1.0}),
+        "held": ("ewc", {"strength": 1e6, "samples": 2}),
+        "held_more": ("ewc", {"strength": 1e6, "samples": 3}),
+    }
+    ran_apart(base, arms)
+    wanted = contents()
+    shutil.rmtree("models/adapters")
+    shutil.rmtree(STORE)
+    real, trained = consolidation.run_training, []
+
+    def training(*arguments):
+        trained.append(arguments[1].penalty is not None)
+        return real(*arguments)
+
+    monkeypatch.setattr(consolidation, "run_training", training)
+    ran(base, arms)
+    assert contents() == wanted
+    # 4 arms x 3 consolidations: the first is one and the same; those with a penalty aren't shared.
+    assert sorted(trained) == [False] * 5 + [True] * 4
+    facts = [read_json(path_of(arm, 3) / "facts.json") for arm in arms]
+    assert all(fact["trained_tokens"] > 0 and fact["flops"] > 0 for fact in facts)
 
 
 def test_a_finished_stream_is_not_trained_again_and_another_setting_is(base, monkeypatch):
