@@ -1,8 +1,10 @@
 """``dvc repro`` with a clock beside it.
 
-DVC says on its output when it starts a stage and when it has written the lock file after it. The
-time between is the stage's, with what DVC itself does for it (hashing its outputs). Nothing is
-asked of the stages, and nothing that DVC tracks learns of it.
+DVC says on its output when it starts a stage, and when it goes on after it: an empty line, then the
+next stage or that all is done. The time between is the stage's, with what DVC itself does for it
+(hashing its outputs, writing the lock file). The line about the lock file is no end: DVC leaves it
+out where a stage's outputs are what the file already has. Nothing is asked of the stages, and
+nothing that DVC tracks learns of it.
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ from stages.records import read_json, write_json
 from stages.report.times import FILE
 
 _STARTS = re.compile(r"Running stage '(?P<name>[^']+)':")
-_ENDS = re.compile(r"(Updating|Generating) lock file '")
-_OTHER = re.compile(r"(Stage|'.+') .*(skipping|is cached)|ERROR: ")
+_GOES_ON = re.compile(
+    r"Running stage '"
+    r"|(Stage )?'.+' (didn't change, skipping|is cached - skipping run)"
+    r"|To track the changes with git, run:"
+    r"|Use `dvc push`"
+)
 
 
 def timed_repro(arguments: Sequence[str], path: Path = FILE) -> int:
@@ -42,17 +48,18 @@ def stage_seconds(
 ) -> Iterator[tuple[str, float]]:
     """(stage, seconds) of every stage that ran to its end, as the lines come in.
 
-    A stage whose lock file was never written (it failed, or the run was killed) is left out.
+    DVC stops at the first failure and says so elsewhere (on its error output), so that a stage
+    after which it does not go on has failed, or the run was killed: it is left out.
     """
-    name, began = "", 0.0
+    name, began, empty = "", 0.0, None
     for line in lines:
-        if found := _STARTS.match(line):
-            name, began = found["name"], clock()
-        elif name and _ENDS.match(line):
-            yield name, clock() - began
-            name = ""
-        elif _OTHER.match(line):
-            name = ""
+        now = clock()
+        if _GOES_ON.match(line):
+            if name:  # what comes after the empty line is already the next stage's check
+                yield name, (now if empty is None else empty) - began
+            found = _STARTS.match(line)
+            name, began = (found["name"], now) if found else ("", 0.0)
+        empty = now if line == "\n" else None
 
 
 def _passed_on(lines: Iterable[str]) -> Iterator[str]:

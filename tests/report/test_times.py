@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from itertools import count
 from pathlib import Path
@@ -21,22 +22,75 @@ p1: chosen
 Updating lock file 'dvc.lock'
 
 Stage 'evaluate@p1' didn't change, skipping
-Updating lock file 'dvc.lock'
+Running stage 'report':
+> python -m stages.report --all
+
 Running stage 'stats@p1':
 > python -m stages.stats p1
-ERROR: failed to reproduce 'stats@p1': it stopped
-Updating lock file 'dvc.lock'
-Running stage 'report':
-Generating lock file 'dvc.lock'
-Running stage 'card':
+"""
+"""A first stage with news for the lock file, one without, and one that fails: that is said on the
+error output."""
+DONE = """
+To track the changes with git, run:
+
+	git add dvc.lock
+
+To enable auto staging, run:
+
+	dvc config core.autostage true
+Use `dvc push` to send your updates to remote storage.
+"""
+"""After a last stage with news for the lock file; without any, the last line alone."""
+
+
+def seconds_of(said: str) -> dict[str, float]:
+    """Where every line takes one second."""
+    return dict(stage_seconds(said.splitlines(keepends=True), map(float, count()).__next__))
+
+
+def test_a_stage_lasts_from_its_start_until_dvc_goes_on() -> None:
+    assert seconds_of(SAID) == {"choose@p1": 4.0, "report": 2.0}
+
+
+@pytest.mark.parametrize("done", [DONE, DONE.splitlines(keepends=True)[-1]])
+def test_the_last_stage_ends_when_dvc_is_done(done: str) -> None:
+    assert seconds_of(SAID + done) == {"choose@p1": 4.0, "report": 2.0, "stats@p1": 2.0}
+
+
+def test_an_empty_line_of_the_stage_is_not_its_end() -> None:
+    said = "Running stage 'card':\n> python -m stages.report\n\nwritten\n\n"
+    assert seconds_of(said) == {}
+    assert seconds_of(said + "Stage 'page@p1' is cached - skipping run, checking out") == {
+        "card": 4.0
+    }
+
+
+PIPELINE = """
+stages:
+  first: {cmd: echo 1 > one, deps: [start], outs: [one: {persist: true}]}
+  kept: {cmd: echo 2 > two, deps: [start], outs: [two: {persist: true}]}
+  second: {cmd: echo 3 > three, deps: [one], outs: [three: {persist: true}]}
+  third: {cmd: test ! -e broken && echo 4 > four, deps: [three], outs: [four: {persist: true}]}
 """
 
 
-def test_a_stage_lasts_from_its_start_to_its_lock_file() -> None:
-    ticks = count(step=2)
-    lines = SAID.splitlines(keepends=True)
-    found = list(stage_seconds(lines, lambda: float(next(ticks))))
-    assert found == [("choose@p1", 2.0), ("report", 2.0)]  # stats failed, card never ended
+def test_dvc_itself_with_a_lock_file_that_is_current_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a fresh clone: stages run, and what they write is what the lock file has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("start").write_text("0")
+    assert timed_repro([]) == 0
+    assert list(read_json(FILE)) == ["first", "kept", "second", "third"]
+    for path in (FILE, Path("one"), Path("three"), Path("four")):
+        path.unlink()
+    Path("broken").touch()
+    assert timed_repro([]) == 255
+    assert list(read_json(FILE)) == ["first", "second"]  # kept did not run, third failed
 
 
 def test_the_table_sums_by_experiment_and_by_stage(tmp_path: Path) -> None:
