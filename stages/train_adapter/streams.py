@@ -7,6 +7,7 @@ until its consolidation is whole, so a kill loses at most one training.
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -29,7 +30,7 @@ from stages.lab.streams import (
     stream_places,
     stream_sessions,
 )
-from stages.params import values_of
+from stages.params import StrategyParams, values_of
 from stages.records import Example, canonical_json, read_json, sha256_file, sha256_text, write_json
 from stages.strategies.protocol import State
 from stages.strategies.store import load_state, save_state
@@ -50,7 +51,7 @@ def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
     }
     jobs = [
         partial(_run, lab, cells, base, p, examples[p.world, p.split], codes[arms[p.arm].strategy])
-        for p in places
+        for p in sorted(places, key=lambda p: work_of(arms[p.arm]), reverse=True)
     ]
     run_jobs(jobs, "streams", lab.workers)
     for place in places:  # the cells were made in processes of their own
@@ -58,6 +59,14 @@ def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
             cells.keep(place.path / step.name)
             cells.keep(place.path / f"{step.name}.key.json")
     return cells
+
+
+def work_of(arm: StrategyParams) -> float:
+    """About how many examples it trains on for each new one; puts first what takes longest."""
+    replayed = {"full_replay": None, "naive": 0.0}.get(
+        arm.strategy, arm.settings.get("mixing_ratio", 1.0)
+    )
+    return math.inf if replayed is None else 1.0 + replayed
 
 
 def _all_examples(lab: Lab) -> dict[tuple[str, str], dict[str, list[Example]]]:
