@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,16 @@ AA_SEED_OFFSET = 500
 """The A/A run is the base model again under other seeds: the noise of doing nothing."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Corner:
+    """One world and split, with what its cells share."""
+
+    world: str
+    split: str
+    half: Half
+    index: Index
+
+
 def evaluate_conditions(lab: Lab, model: Any) -> Cells:
     """Play, or find played, every condition; the cells say which files those are."""
     folder = lab.folder("data/evaluations")
@@ -42,20 +53,33 @@ class Stage:
         self.base_hash = base_hash(lab, model)
 
     def jobs(self) -> Iterator[Job]:
-        """Longest cells first matter little here; the order is the registration's."""
-        for world in self.lab.worlds:
-            for split in self.lab.experiment.splits:
-                trained = read_split(self.lab, world, split).train
-                index = build_index(self.lab.suite, read_sessions(self.lab, world, trained))
-                half = read_played(self.lab, world, split)
-                self._require_same_source(world, split, index)
-                for seed in self.lab.experiment.seeds:
-                    yield from self._conditions(world, split, half, index, seed)
-                    yield from self._skill_cells(world, split, half, seed)
+        """Longest cells first: one that starts last leaves the other cores without work."""
+        guard = guard_of(self.lab.params, self.lab.experiment)
+        corners = [self._corner(w, s) for w in self.lab.worlds for s in self.lab.experiment.splits]
+        runs = [(corner, seed) for corner in corners for seed in self.lab.experiment.seeds]
+        if guard is not None:
+            for corner, seed in runs:
+                yield from self._guards(corner, seed, guard)
+        for corner, seed in runs:
+            yield from self._conditions(corner, seed)
+        if "skill" in self.lab.experiment.evaluate.conditions:
+            for corner, seed in runs:
+                yield self._retained(corner.world, corner.split, seed)
 
-    def _conditions(
-        self, world: str, split: str, half: Half, index: Index, seed: int
-    ) -> Iterator[Job]:
+    def _corner(self, world: str, split: str) -> Corner:
+        trained = read_split(self.lab, world, split).train
+        index = build_index(self.lab.suite, read_sessions(self.lab, world, trained))
+        self._require_same_source(world, split, index)
+        return Corner(world, split, read_played(self.lab, world, split), index)
+
+    def _guards(self, corner: Corner, seed: int, guard: SuiteParams) -> Iterator[Job]:
+        """The guard's problems, answered by the base and by the skill adapter."""
+        yield self._guarded(corner, None, seed, guard)
+        if "skill" in self.lab.experiment.evaluate.conditions:
+            yield self._guarded(corner, "skill", seed, guard)
+
+    def _conditions(self, corner: Corner, seed: int) -> Iterator[Job]:
+        """Every condition on the test tasks, and the skill adapter on its own training tasks."""
         settings = self.lab.experiment.evaluate
         for name in settings.conditions:
             if name == "base":
@@ -63,49 +87,33 @@ class Stage:
             notes = {}
             if name in WITH_NOTES:
                 k = self.lab.experiment.knowledge.top_k
-                notes = {task.instance_id: retrieve(index, task, k) for task in half.test}
+                notes = {t.instance_id: retrieve(corner.index, t, k) for t in corner.half.test}
             offset = AA_SEED_OFFSET if name == "aa" else 0
-            plan = Plan(half.test, seed + offset, settings.repeats, settings.temperature)
-            yield self._played(
-                f"{world}/{split}/{name}-s{seed}", world, split, name, seed, notes, plan
-            )
-
-    def _skill_cells(self, world: str, split: str, half: Half, seed: int) -> Iterator[Job]:
-        """The skill adapter on its own training tasks, on its own pairs, and on the guard."""
-        settings = self.lab.experiment.evaluate
-        guard = guard_of(self.lab.params, self.lab.experiment)
-        if guard is not None:
-            yield self._guarded(
-                f"{world}/{split}/guard-base-s{seed}", world, split, None, seed, guard
-            )
-        if "skill" not in settings.conditions:
-            return
-        plan = Plan(half.train, seed, settings.repeats, settings.temperature)
-        name = f"{world}/{split}/trained-skill-s{seed}"
-        yield self._played(name, world, split, "skill", seed, {}, plan)
-        yield self._retained(f"{world}/{split}/retention-skill-s{seed}", world, split, seed)
-        if guard is not None:
-            name = f"{world}/{split}/guard-skill-s{seed}"
-            yield self._guarded(name, world, split, "skill", seed, guard)
+            plan = Plan(corner.half.test, seed + offset, settings.repeats, settings.temperature)
+            yield self._played(corner, name, name, seed, notes, plan)
+        if "skill" in settings.conditions:
+            plan = Plan(corner.half.train, seed, settings.repeats, settings.temperature)
+            yield self._played(corner, "trained-skill", "skill", seed, {}, plan)
 
     def _played(
         self,
+        corner: Corner,
         name: str,
-        world: str,
-        split: str,
         condition: str,
         seed: int,
         notes: dict[str, list[str]],
         plan: Plan,
     ) -> Job:
         arm = arm_of(condition)
-        folder = None if arm is None else self._folder(world, split, arm, seed)
+        folder = None if arm is None else self._folder(corner.world, corner.split, arm, seed)
         label = None if folder is None else str(folder)
         setting = Condition(condition, label, adapter_hash(folder), notes)
-        cell = episode_cell(self.lab, self.cells, lambda: self.model, name, setting, plan)
+        place = f"{corner.world}/{corner.split}/{name}-s{seed}"
+        cell = episode_cell(self.lab, self.cells, lambda: self.model, place, setting, plan)
         return with_adapter(self.model, self.base_hash, folder, cell)
 
-    def _retained(self, name: str, world: str, split: str, seed: int) -> Job:
+    def _retained(self, world: str, split: str, seed: int) -> Job:
+        """The skill adapter on its own pairs."""
         folder = self._folder(world, split, "skill", seed)
         source = examples_file(self.lab, world, split, "skill")
 
@@ -122,19 +130,11 @@ class Stage:
             sha256_file(source),
             order,
         ]
-        cell = self.cells.job(name, key, ".jsonl", make)
+        cell = self.cells.job(f"{world}/{split}/retention-skill-s{seed}", key, ".jsonl", make)
         return with_adapter(self.model, self.base_hash, folder, cell)
 
-    def _guarded(
-        self,
-        name: str,
-        world: str,
-        split: str,
-        arm: str | None,
-        seed: int,
-        params: SuiteParams,
-    ) -> Job:
-        folder = None if arm is None else self._folder(world, split, arm, seed)
+    def _guarded(self, corner: Corner, arm: str | None, seed: int, params: SuiteParams) -> Job:
+        folder = None if arm is None else self._folder(corner.world, corner.split, arm, seed)
         adapter = None if folder is None else str(folder)
 
         def make(path: Path) -> None:
@@ -149,6 +149,7 @@ class Stage:
             code_sha256([guard_room(params)]),
             seed,
         ]
+        name = f"{corner.world}/{corner.split}/guard-{arm or 'base'}-s{seed}"
         cell = self.cells.job(name, key, ".jsonl", make)
         return with_adapter(self.model, self.base_hash, folder, cell)
 

@@ -88,17 +88,19 @@ class Stage:
         self._embed_all()
 
     def jobs(self) -> Iterator[Job]:
-        """Tasks first, which take longest; then retention and the guard."""
+        """Longest cells first: tasks after many sessions, then fewer, the guard, retention.
+
+        A long one that starts last leaves the other cores without work.
+        """
         places = stream_places(self.lab)
-        for place in places:
-            steps = self.material[place.world, place.split].steps
-            for step in steps:
-                if step.sessions in stream_of(self.lab).played:
-                    yield self._played(place, step)
-        for place in places:
-            yield self._retained(place)
-            if guard_of(self.lab.params, self.lab.experiment) is not None:
-                yield self._guarded(place)
+        for count in sorted(stream_of(self.lab).played, reverse=True):
+            for place in places:
+                for step in self.material[place.world, place.split].steps:
+                    if step.sessions == count:
+                        yield self._played(place, step)
+        if guard_of(self.lab.params, self.lab.experiment) is not None:
+            yield from map(self._guarded, places)
+        yield from map(self._retained, places)
 
     def _embed_all(self) -> None:
         """Before the pool forks, so that its processes needn't each embed the same queries."""

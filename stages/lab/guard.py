@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -60,9 +61,10 @@ def generated_sandbox(limits: SandboxConfig) -> AbstractContextManager[Remembere
     return kept_open(("remembered", limits), lambda: remembered_sandbox(limits))
 
 
-def guard_problems(params: ProceduralParams) -> list[Problem]:
-    """The guard's test problems."""
-    return make_problems("test", params.per_kind, params.seed, params.difficulties)
+@functools.lru_cache(maxsize=4)
+def guard_problems(params: ProceduralParams) -> tuple[Problem, ...]:
+    """The guard's test problems, made once a process: it answers them in many cells."""
+    return tuple(make_problems("test", params.per_kind, params.seed, params.difficulties))
 
 
 def run_procedural(

@@ -74,6 +74,13 @@ class Arm:
         return dataclasses.replace(settings, min_examples=least), lora
 
     @property
+    def work(self) -> tuple[int, int]:
+        """Puts first what takes longest: generations to play and train, then pairs to learn."""
+        made = self.params.generations
+        played = 0 if made is None else made.number * made.attempts
+        return played, self.params.pairs_per_session or 0
+
+    @property
     def key(self) -> list[Any]:
         """Everything that the adapter depends on beside the code."""
         splits = self.lab.folder("data/splits") / "splits.json"
@@ -94,7 +101,7 @@ class Arm:
 def train_arms(lab: Lab, base: Base) -> Cells:
     """Train, or find trained, what the arms need; the cells say which files those are."""
     cells = Cells(lab.folder("models/adapters") / ARMS, "train_adapter.arms", *lab.rooms)
-    arms = list(_arms(lab, base))
+    arms = sorted(_arms(lab, base), key=lambda arm: arm.work, reverse=True)
     run_jobs([_job(arm, cells) for arm in arms], ARMS, lab.workers)
     return cells
 

@@ -33,6 +33,7 @@ def train_conditions(lab: Lab, base: tuple[Any, Any]) -> Cells:
     drawn = [place for place in places if place.arm == RANDOM]
     lent = [place for place in places if _lender(lab, place) is not None]
     trained = [place for place in places if place not in drawn and place not in lent]
+    trained.sort(key=lambda place: format_of(lab.experiment, place.arm) != "C")  # DPO takes longest
     run_jobs([_trained(lab, cells, base, place) for place in trained], "adapters", lab.workers)
     run_jobs([_lent(lab, cells, place) for place in lent], "adapters of other worlds", workers=1)
     run_jobs([_random(lab, cells, base, place) for place in drawn], "random adapters", workers=1)

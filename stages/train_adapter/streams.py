@@ -8,6 +8,7 @@ train alike is trained once and counted in each.
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -31,7 +32,7 @@ from stages.lab.streams import (
     stream_places,
     stream_sessions,
 )
-from stages.params import values_of
+from stages.params import StrategyParams, values_of
 from stages.records import Example, read_json, sha256_file, write_json
 from stages.strategies.protocol import State
 from stages.strategies.store import load_state, save_state
@@ -52,7 +53,7 @@ def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
     }
     jobs = [
         partial(_run, lab, cells, base, p, examples[p.world, p.split], codes[arms[p.arm].strategy])
-        for p in places
+        for p in sorted(places, key=lambda p: work_of(arms[p.arm]), reverse=True)
     ]
     run_jobs(jobs, "streams", lab.workers)
     for place in places:  # the cells were made in processes of their own
@@ -60,6 +61,14 @@ def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
             cells.keep(place.path / step.name)
             cells.keep(place.path / f"{step.name}.key.json")
     return cells
+
+
+def work_of(arm: StrategyParams) -> float:
+    """About how many examples it trains on for each new one; puts first what takes longest."""
+    replayed = {"full_replay": None, "naive": 0.0}.get(
+        arm.strategy, arm.settings.get("mixing_ratio", 1.0)
+    )
+    return math.inf if replayed is None else 1.0 + replayed
 
 
 def _all_examples(lab: Lab) -> dict[tuple[str, str], dict[str, list[Example]]]:

@@ -13,6 +13,7 @@ from stages.evaluate.retention import run_retention
 from stages.lab.guard import guard_problems, run_guard, run_procedural
 from stages.params import GuardParams, ParamsError, ProceduralParams
 from stages.records import Example, Task, Trajectory
+from stages.suites.procedural import make_problems
 from tests.small_lab import sandbox_or_skip, small_lab
 
 PARAMS = ProceduralParams(
@@ -193,7 +194,8 @@ def test_a_suite_without_problems_is_no_guard():
 
 def test_guard_problems_are_the_test_split_and_repeat():
     problems = guard_problems(PARAMS)
-    assert problems == guard_problems(PARAMS)
+    again = make_problems("test", PARAMS.per_kind, PARAMS.seed, PARAMS.difficulties)
+    assert problems == tuple(again)
     assert len({problem.kind for problem in problems}) == len(problems) > 5
     other = guard_problems(dataclasses.replace(PARAMS, seed=4))
     assert [p.problem_id for p in other] != [p.problem_id for p in problems]

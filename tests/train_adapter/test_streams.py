@@ -282,3 +282,22 @@ def test_timings_stay_outside_of_what_is_tracked(base):
     timed = json.loads(Path("timings/p1/streams/oak_harbor/A/naive-s0/c0001.json").read_text())
     assert timed["total"] > timed["trainings"][ADAPTER] > 0
     assert not any(b"seconds" in content for content in contents().values())
+
+
+def test_streams_that_train_most_start_first(base, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        streams,
+        "run_jobs",
+        lambda jobs, *_: [(started.append(job.args[3].arm), job()) for job in jobs],
+    )
+    replay = {"buffer": 2, "priority": "recency"}
+    arms = {
+        "naive": ("naive", {}),
+        "half": ("partial_replay", {**replay, "mixing_ratio": 0.5}),
+        "triple": ("partial_replay", {**replay, "mixing_ratio": 3.0}),
+        "one": ("experts", ONE_EXPERT),
+        "full": ("full_replay", {}),
+    }
+    ran(base, arms)
+    assert started == ["full", "triple", "one", "half", "naive"]
