@@ -26,7 +26,8 @@ from torch.nn import functional
 
 from stages.adapters.folder import load_adapter
 from stages.adapters.lora import attached, base_sha256
-from stages.agent.chat import Message, render_example
+from stages.agent.chat import Message
+from stages.agent.rendered import render_example
 from stages.evaluate.arms import session_index
 from stages.evaluate.attached import Job, adapter_hash
 from stages.evaluate.knowledge import retrieve

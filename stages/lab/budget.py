@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.records import Example
 
 

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from stages.adapters.lean_peft import peft
 from stages.agent import compact
-from stages.agent.chat import render_example, render_prompt
+from stages.agent.chat import render_prompt
 from stages.agent.compact import CompactQwen2
+from stages.agent.rendered import render_example
 from stages.records import Example
 
 PASS_TOKENS = 4096

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stages.adapters.lora import LoraSettings, attached
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.suites.items import Item
 from stages.training.batches import Row, collate
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.agent.actions import ActionError, parse_action
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.records import Example
 
 

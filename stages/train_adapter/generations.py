@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.agent.actions import ActionError, parse_action
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.lab.cells import Cells
 from stages.lab.splits import Half
 from stages.params import ExamplesParams, GenerationsParams, ParamsError

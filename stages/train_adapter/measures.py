@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stages.adapters.lora import adapter_sha256, attached
 from stages.adapters.merge import Adapter
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.checkpoints.quantised import prepare_quantised, prepared_for_training
 from stages.lab.forcing import embed, force
 from stages.lab.streams import opening

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stages.agent.actions import ActionError, parse_action
-from stages.agent.chat import render_example
+from stages.agent.rendered import render_example
 from stages.records import Example
 from stages.training.settings import TrainingError
 
