@@ -2,83 +2,39 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from stages.adapters.lora import LoraSettings, State, factors
+from stages.adapters.lora import PREFIX, LoraSettings, State, factors
 
 Adapter = tuple[Mapping[str, Tensor], LoraSettings]
 
 
 def merge_adapters(
-    adapters: Sequence[Adapter], weights: Sequence[float], how: str = "cat"
+    adapters: Sequence[Adapter], weights: Sequence[float]
 ) -> tuple[State, LoraSettings]:
-    """One adapter whose ΔW is the weighted sum of theirs, through peft's ``cat``.
+    """One adapter whose ΔW is the weighted sum of theirs: peft's ``cat``, bit for bit.
 
-    ``cat`` stacks A (Σr, in), scaled and weighted, and B (out, Σr): the sum of the products. peft's
-    ``linear`` adds A and B apart, and (Σ√w·B)(Σ√w·A) has cross terms BᵢAⱼ; it is here as ``how``
-    only so that a test can show the difference. The adapters must adapt the same modules.
+    It stacks A (Σr, in), weighted and scaled, and B (out, Σr): the sum of the products. Written
+    out, since importing peft takes longer than all other checks of an experiment; a test compares
+    the two. The adapters must adapt the same modules.
 
     Raises ValueError for another number of weights than adapters, or other modules.
     """
     if len(adapters) != len(weights) or not adapters:
         raise ValueError(f"{len(weights)} weights for {len(adapters)} adapters; give one each.")
-    names = [set(factors(state)) for state, _ in adapters]
-    if any(found != names[0] for found in names):
+    scaled = [
+        (factors(state), w, lora.scale) for (state, lora), w in zip(adapters, weights, strict=True)
+    ]
+    names = list(scaled[0][0])
+    if any(list(parts) != names for parts, _, _ in scaled):
         raise ValueError("the adapters adapt different modules; train them with the same targets.")
-    from stages.adapters.lean_peft import peft
-
-    labels = [f"part{index}" for index in range(len(adapters))]
-    with torch.random.fork_rng():  # peft draws initial values that the tensors then replace
-        wrapped = _holding(adapters)
-        wrapped.add_weighted_adapter(labels, list(weights), "merged", combination_type=how)
-    tensors = peft.get_peft_model_state_dict(wrapped, adapter_name="merged")
-    state = {key: tensors[key].detach().clone().contiguous() for key in sorted(tensors)}
-    config = wrapped.peft_config["merged"]
-    settings = LoraSettings(config.r, config.lora_alpha, target_modules=tuple(sorted(names[0])))
-    return state, settings
-
-
-def _holding(adapters: Sequence[Adapter]) -> Any:
-    """A peft model over a bare skeleton of the adapted layers, with every adapter loaded."""
-    from stages.adapters.lean_peft import peft
-
-    wrapped: Any = None
-    for index, (state, lora) in enumerate(adapters):
-        parts = factors(state)
-        ranks = {name: a.shape[0] for name, (a, _) in parts.items()}
-        config = peft.LoraConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,  # type: ignore[arg-type]
-            target_modules=sorted(parts),
-            rank_pattern={n: r for n, r in ranks.items() if r != lora.rank},
-            alpha_pattern={n: lora.scale * r for n, r in ranks.items() if r != lora.rank},  # type: ignore[arg-type]
-        )
-        label = f"part{index}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if wrapped is None:
-                wrapped = peft.get_peft_model(_skeleton(parts), config, adapter_name=label)
-            else:
-                wrapped.add_adapter(label, config)
-            peft.set_peft_model_state_dict(wrapped, dict(state), adapter_name=label)
-    return wrapped
-
-
-def _skeleton(parts: Mapping[str, tuple[Tensor, Tensor]]) -> nn.Module:
-    """Modules under the adapted layers' names and shapes; their weights are never read."""
-    root = nn.Module()
-    for name, (a, b) in parts.items():
-        *path, last = name.split(".")
-        place = root
-        for part in path:
-            if not hasattr(place, part):
-                place.add_module(part, nn.Module())
-            place = getattr(place, part)
-        layer = nn.utils.skip_init(nn.Linear, a.shape[1], b.shape[0], bias=False)
-        place.add_module(last, layer)
-    return root
+    merged: State = {}
+    for name in names:
+        a = torch.cat([parts[name][0] * w * scale for parts, w, scale in scaled])  # Σr, in
+        b = torch.cat([parts[name][1] for parts, _, _ in scaled], dim=1)  # out, Σr
+        merged |= {f"{PREFIX}{name}.lora_A.weight": a, f"{PREFIX}{name}.lora_B.weight": b}
+    rank = max(a.shape[0] for a, _ in factors(merged).values())
+    return merged, LoraSettings(rank, float(rank), target_modules=tuple(names))

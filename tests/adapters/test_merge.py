@@ -7,6 +7,7 @@ import torch
 
 from stages.adapters.lora import LoraSettings, State, delta_weights
 from stages.adapters.merge import merge_adapters
+from tests.adapters.peft_merge import merged_by_peft
 
 FIRST, SECOND = LoraSettings(rank=2, alpha=8.0), LoraSettings(rank=3, alpha=3.0)
 
@@ -32,22 +33,35 @@ def test_merged_is_the_weighted_sum(weights: tuple[float, float]) -> None:
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.3, 0.7), (-1.0, 2.0)])
+def test_it_is_pefts_cat_bit_for_bit(weights: tuple[float, float]) -> None:
+    ours, settings = merge_adapters(PAIR, weights)
+    theirs, wanted = merged_by_peft(PAIR, weights, "cat")
+    assert ours.keys() == theirs.keys() and settings == wanted
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
 def test_linear_is_not_that_sum() -> None:
     pair = [(make_state(2, 0), FIRST), (make_state(2, 1), FIRST)]
-    merged = delta_weights(*merge_adapters(pair, (0.5, 0.5), how="linear"))
+    merged = delta_weights(*merged_by_peft(pair, (0.5, 0.5), "linear"))
     parts = [delta_weights(state, lora) for state, lora in pair]
     name = next(iter(merged))
     wanted = (parts[0][name] + parts[1][name]) / 2
     assert float((merged[name] - wanted).norm() / wanted.norm()) > 0.1
 
 
-def test_merging_leaves_its_inputs_and_the_random_state_alone() -> None:
+def test_modules_of_different_ranks_are_merged_too() -> None:
+    uneven = make_state(2, 0, ("l.0.up",)) | make_state(5, 2, ("l.1.down",))
+    pair = [(uneven, FIRST), PAIR[1]]
+    ours = delta_weights(*merge_adapters(pair, (0.3, 0.7)))
+    theirs = delta_weights(*merged_by_peft(pair, (0.3, 0.7), "cat"))  # zeros fill the shorter one
+    for name, found in ours.items():
+        torch.testing.assert_close(found, theirs[name], rtol=1e-5, atol=1e-5)
+
+
+def test_merging_leaves_its_inputs_alone() -> None:
     before = {key: value.clone() for key, value in PAIR[0][0].items()}
-    torch.manual_seed(3)
-    wanted = torch.randn(1)
-    torch.manual_seed(3)
     merge_adapters(PAIR, (0.5, 0.5))
-    assert torch.equal(torch.randn(1), wanted)
     assert all(torch.equal(before[key], value) for key, value in PAIR[0][0].items())
 
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.adapters.lora import PREFIX, adapter_sha256, delta_weights
-from stages.adapters.merge import merge_adapters
 from stages.strategies.experts import Experts
 from stages.strategies.factors import concatenated, mixture, with_rank
 from stages.strategies.protocol import State, StrategyError, Trained
@@ -22,6 +21,7 @@ from stages.strategies.router import (
     top_k_weights,
     train_router,
 )
+from tests.adapters.peft_merge import merged_by_peft
 from tests.strategies.tiny import LORA, TinyMeasures, make_adapter, make_examples
 
 TAXONOMY = {"one": ("x",), "two": ("y",), "three": ("z",)}
@@ -42,8 +42,8 @@ def test_a_mixture_is_the_weighted_sum_of_deltas(weights) -> None:
 def test_it_is_pefts_cat_and_not_its_linear() -> None:
     pair, weights = [make_adapter(2, 1), make_adapter(2, 2)], (0.3, 0.7)
     found = delta_weights(*concatenated(pair, weights))
-    cat = delta_weights(*merge_adapters(pair, weights))
-    linear = delta_weights(*merge_adapters(pair, weights, how="linear"))
+    cat = delta_weights(*merged_by_peft(pair, weights, "cat"))
+    linear = delta_weights(*merged_by_peft(pair, weights, "linear"))
     for name, delta in found.items():
         torch.testing.assert_close(delta, cat[name], rtol=1e-5, atol=1e-6)
         assert float((delta - linear[name]).norm() / delta.norm()) > 0.1

@@ -6,9 +6,9 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from stages.adapters.merge import merge_adapters
 from stages.params import ArmParams
 from stages.stats.checks import adapters
+from tests.adapters.peft_merge import merged_by_peft
 from tests.stats.checks.run_files import (
     SEEDS,
     SKILL,
@@ -61,7 +61,7 @@ def test_5_a_base_run_with_an_adapter_is_caught(run: Path) -> None:
 def test_7_merging_by_cat_is_exact_and_by_linear_is_caught(run: Path) -> None:
     sound = adapters.merges_exactly(read_record())
     assert sound.status == "pass" and sound.evidence["merged_error_ppm"] < 1
-    found = adapters.merges_exactly(read_record(), partial(merge_adapters, how="linear"))
+    found = adapters.merges_exactly(read_record(), partial(merged_by_peft, how="linear"))
     assert found.status == "fail" and found.evidence["merged_error_ppm"] > 100_000
 
 
