@@ -2,6 +2,10 @@
 
 An experiment's other stages depend on its file instead of on every model and suite there is, so an
 entry that it doesn't use can change without making any of its stages stale.
+
+What is long stands in files of its own: the whole block, which ``stats`` depends on, and its arms
+and stream. As parameters of stages they were half of dvc.lock, which DVC reads and writes again
+after every stage.
 """
 
 from __future__ import annotations
@@ -43,6 +47,8 @@ def work(lab: Lab) -> None:
         agent=lab.agent_params,
         sandbox=params.sandbox,
     )
+    _write_block(f"arms/{lab.name}", {"arms": experiment.arms, "stream": experiment.stream})
+    _write_block(f"blocks/{lab.name}", experiment)
 
 
 def work_loop(params: Params, name: str, loop: LoopParams) -> None:
@@ -55,6 +61,7 @@ def work_loop(params: Params, name: str, loop: LoopParams) -> None:
         teachers={teacher: params.models[teacher] for teacher in sorted(filter(None, named))},
         sandbox=params.sandbox,
     )
+    _write_block(f"blocks/{name}", loop)
 
 
 def _write(name: str, model: ModelParams, **chosen: Any) -> None:
@@ -62,8 +69,11 @@ def _write(name: str, model: ModelParams, **chosen: Any) -> None:
         # The stages that play or train name models/base among their deps; of another organism
         # this file tells them.
         chosen["weights"] = organism_fingerprint(model)
-    values = {key: values_of(block) for key, block in {"model": model, **chosen}.items()}
-    write_json(Path("data/chosen") / f"{name}.json", values)
+    _write_block(name, {"model": model, **chosen})
+
+
+def _write_block(name: str, block: Any) -> None:
+    write_json(Path("data/chosen") / f"{name}.json", values_of(block))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stages.choose.__main__ import main, work
 from stages.lab.context import Lab
-from stages.params import ModelParams, ProceduralParams, load_params
+from stages.params import ArmParams, Experiment, ModelParams, ProceduralParams, load_params
 from tests.small_lab import small_lab
 
 
@@ -41,6 +41,28 @@ def test_an_unused_model_or_suite_changes_nothing(
     assert written(dataclasses.replace(lab, params=changed)) != before
 
 
+def test_a_block_and_its_arms_tell_what_stats_and_training_depend_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = small_lab()
+    monkeypatch.chdir(tmp_path)
+
+    def contents(experiment: Experiment) -> tuple[str, str, str]:
+        chosen = written(dataclasses.replace(lab, experiment=experiment))
+        blocks = (
+            Path(f"data/chosen/{folder}/p1.json").read_text() for folder in ("blocks", "arms")
+        )
+        return chosen, *blocks
+
+    plain = lab.experiment
+    chosen, block, arms = contents(plain)
+    assert contents(dataclasses.replace(plain, alpha=0.01))[1] != block
+    assert contents(dataclasses.replace(plain, alpha=0.01))[::2] == (chosen, arms)
+    arm = {"advised": ArmParams(advice="Look first.")}
+    assert contents(dataclasses.replace(plain, arms=arm))[2] != arms
+    assert contents(dataclasses.replace(plain, arms=arm))[0] == chosen
+
+
 def test_every_experiment_that_runs_has_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,8 +71,12 @@ def test_every_experiment_that_runs_has_its_file(
     monkeypatch.chdir(tmp_path)
     main([])
     params = load_params()
-    found = {path.stem for path in Path("data/chosen").iterdir()}
-    assert found == params.run.keys() | params.loops.keys()
+
+    def found(folder: str) -> set[str]:
+        return {path.stem for path in Path("data/chosen", folder).glob("*.json")}
+
+    assert found("") == found("blocks") == params.run.keys() | params.loops.keys()
+    assert found("arms") == params.run.keys()
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("suite: microrepo\n", "suite: microrep\n", 1))
     with pytest.raises(SystemExit, match=r"choose: params.yaml: .*suite.*microrep"):
