@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from stages.adapters.lora import (
     LoraSettings,
@@ -16,6 +13,9 @@ from stages.adapters.lora import (
     attached,
     delta_norms,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class NotLive(ValueError):
@@ -135,6 +135,8 @@ def merge_parity(
     rounding behind. Raises NotLive when a logit differs by more than ``tolerance`` or a most
     likely token changes.
     """
+    import torch
+
     with attached(model, lora, state) as wrapped:
         apart = next_token_logits(wrapped, probes)
         layers = [m.base_layer for m in wrapped.modules() if hasattr(m, "lora_A")]
@@ -160,17 +162,19 @@ def merge_parity(
     return parity
 
 
-@torch.no_grad()
 def next_token_logits(model: Any, probes: Sequence[Sequence[int]]) -> Tensor:
     """Logits (P, vocabulary), fp32 on the CPU, of the token after each prompt, one at a time."""
+    import torch
+
     if not probes:
         raise ValueError("no probe prompts given: pass at least one prompt of token ids.")
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    rows = [
-        model(input_ids=torch.tensor([list(probe)], device=device), use_cache=False).logits[0, -1]
-        for probe in probes
-    ]
-    model.train(training)
-    return torch.stack(rows).float().cpu()
+    with torch.no_grad():
+        rows = [
+            model(input_ids=torch.tensor([list(p)], device=device), use_cache=False).logits[0, -1]
+            for p in probes
+        ]
+        model.train(training)
+        return torch.stack(rows).float().cpu()

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.adapters.lora import LoraSettings, State, adapter_sha256, peft_config
 from stages.records import read_json, write_atomic, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
 
 
 class AdapterError(ValueError):
@@ -30,6 +32,8 @@ def save_adapter(
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the adapter; ``base_name`` is a relative path or hub name, ``facts`` go on the card."""
+    import safetensors.torch
+
     config = peft_config(settings, state)
     config.base_model_name_or_path = base_name
     config.inference_mode = True
@@ -55,6 +59,18 @@ def save_adapter(
 
 def load_adapter(folder: Path, base_sha256: str) -> tuple[State, LoraSettings]:
     """The adapter's tensors and settings; AdapterError when base or tensors aren't as recorded."""
+    import safetensors.torch
+
+    return read_adapter(folder, base_sha256, safetensors.torch.load_file, adapter_sha256)
+
+
+def read_adapter(
+    folder: Path,
+    base_sha256: str,
+    read: Callable[[Path], dict[str, T]],
+    hash_of: Callable[[dict[str, T]], str],
+) -> tuple[dict[str, T], LoraSettings]:
+    """``load_adapter`` for what ``read`` makes of the file of tensors, hashed by ``hash_of``."""
     provenance = read_json(folder / "provenance.json")
     if provenance["base_sha256"] != base_sha256:
         raise AdapterError(
@@ -63,8 +79,8 @@ def load_adapter(folder: Path, base_sha256: str) -> tuple[State, LoraSettings]:
             f"loaded base has {base_sha256[:12]}. An adapter on a foreign base computes "
             "nonsense without an error. Load that base, or train the adapter again on this one."
         )
-    state = safetensors.torch.load_file(folder / "adapter_model.safetensors")
-    if adapter_sha256(state) != provenance["adapter_sha256"]:
+    state = read(folder / "adapter_model.safetensors")
+    if hash_of(state) != provenance["adapter_sha256"]:
         raise AdapterError(
             f"{folder}/adapter_model.safetensors: the tensors are not those whose hash "
             f"{provenance['adapter_sha256'][:12]} stands in provenance.json; the file was "

@@ -1,7 +1,8 @@
 """Low-rank adapters: attach, extract, weigh, hash (Hu et al. 2021, arXiv:2106.09685).
 
 A module's weight W (out, in) is used as W + scale·B·A with A (r, in), B (out, r) and
-scale = alpha / rank. peft does the attaching; this file gives its tensors names and numbers.
+scale = alpha / rank. peft does the attaching; this file gives its tensors names and numbers. torch
+is imported by what computes with it: arrays.py uses the rest without.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import dataclasses
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
+T = TypeVar("T")
 PREFIX = "base_model.model."
-State = dict[str, Tensor]
+State = dict[str, "Tensor"]
 """An adapter's tensors under peft's names: ``base_model.model.<module>.lora_A.weight``."""
 
 
@@ -46,7 +48,7 @@ def module_of(key: str) -> str:
     return key.removeprefix(PREFIX).rsplit(".lora_", 1)[0]
 
 
-def factors(state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+def factors(state: Mapping[str, T]) -> dict[str, tuple[T, T]]:
     """Module -> (A (r, in), B (out, r)), by sorted module name."""
     modules = sorted({module_of(key) for key in state})
     return {
@@ -92,6 +94,8 @@ def attached(
 
     Raises ValueError when the state's tensors don't fit the model.
     """
+    import torch
+
     from stages.adapters.lean_peft import peft
 
     needs_grad = {name: p.requires_grad for name, p in model.named_parameters()}
@@ -158,6 +162,8 @@ def base_sha256(model: Any) -> str:
 
 
 def _hash_tensors(items: Iterator[tuple[str, Tensor]]) -> str:
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in items:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

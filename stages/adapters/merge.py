@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from stages.adapters.lora import PREFIX, LoraSettings, State, factors
+from stages.adapters.arrays import Arrays
+from stages.adapters.lora import PREFIX, LoraSettings, factors
 
-Adapter = tuple[Mapping[str, Tensor], LoraSettings]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Adapter = tuple[Mapping[str, "Tensor"], LoraSettings]
 
 
 def merge_adapters(
-    adapters: Sequence[Adapter], weights: Sequence[float]
-) -> tuple[State, LoraSettings]:
+    adapters: Sequence[tuple[Arrays, LoraSettings]], weights: Sequence[float]
+) -> tuple[Arrays, LoraSettings]:
     """One adapter whose ΔW is the weighted sum of theirs: peft's ``cat``, bit for bit.
 
     It stacks A (Σr, in), weighted and scaled, and B (out, Σr): the sum of the products. Written
@@ -31,10 +36,10 @@ def merge_adapters(
     names = list(scaled[0][0])
     if any(list(parts) != names for parts, _, _ in scaled):
         raise ValueError("the adapters adapt different modules; train them with the same targets.")
-    merged: State = {}
+    merged: dict[str, NDArray] = {}
     for name in names:
-        a = torch.cat([parts[name][0] * w * scale for parts, w, scale in scaled])  # Σr, in
-        b = torch.cat([parts[name][1] for parts, _, _ in scaled], dim=1)  # out, Σr
+        a = np.concatenate([parts[name][0] * w * scale for parts, w, scale in scaled])  # Σr, in
+        b = np.concatenate([parts[name][1] for parts, _, _ in scaled], axis=1)  # out, Σr
         merged |= {f"{PREFIX}{name}.lora_A.weight": a, f"{PREFIX}{name}.lora_B.weight": b}
     rank = max(a.shape[0] for a, _ in factors(merged).values())
     return merged, LoraSettings(rank, float(rank), target_modules=tuple(names))

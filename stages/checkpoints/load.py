@@ -55,11 +55,13 @@ def read_tokenizer(folder: Path) -> Any:
     read by PreTrainedTokenizerFast: AutoTokenizer would rebuild the model type's own
     pre-tokenizer around its vocabulary. Any other is AutoTokenizer's, unless that happens there.
     """
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     require_known_architecture(folder)
     if (folder / "tokenizer_check.json").exists() or _class_of(folder) in PLAIN:
         return PreTrainedTokenizerFast.from_pretrained(folder)
+    from transformers import AutoTokenizer  # here, since it imports torch
+
     tokenizer: Any = AutoTokenizer.from_pretrained(
         folder, trust_remote_code=False, local_files_only=True
     )
@@ -70,10 +72,12 @@ def read_tokenizer(folder: Path) -> Any:
 
 def require_known_architecture(folder: Path) -> None:
     """Raise ParamsError when transformers itself doesn't know the checkpoint's model type."""
+    config = read_json(folder / "config.json")
+    if "auto_map" not in config:
+        return
     from transformers import CONFIG_MAPPING
 
-    config = read_json(folder / "config.json")
-    if "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING:
+    if config.get("model_type") not in CONFIG_MAPPING:
         raise ParamsError(
             f"{folder}: its architecture {config.get('model_type')!r} is code that comes with it, "
             "and code of a checkpoint is never run here. Take a model whose type transformers "

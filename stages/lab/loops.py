@@ -236,9 +236,12 @@ class Attempted:
     """corrections: the text that was trained on; null where none was"""
 
 
-def open_loop(name: str, root: Path = Path()) -> OpenLoop:
-    """Read ``root``/params.yaml and open loop ``name``; ParamsError names what is wrong."""
-    params = load_params(root / "params.yaml")
+def open_loop(name: str, root: Path = Path(), params: Params | None = None) -> OpenLoop:
+    """Open loop ``name`` of ``root``/params.yaml, which is read unless given.
+
+    ParamsError names what is wrong.
+    """
+    params = params or load_params(root / "params.yaml")
     loop = loop_of(params, name)
     return OpenLoop(name, params, loop, loop_model(params, loop), root)
 

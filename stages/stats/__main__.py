@@ -105,10 +105,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("name", help="an experiment or a loop in params.yaml")
     name = parser.parse_args(arguments).name
     try:
-        if name in load_params().loops:
-            print("\n".join(analyse_loop(open_loop(name))))
+        params = load_params()
+        if name in params.loops:
+            print("\n".join(analyse_loop(open_loop(name, params=params))))
         else:
-            work(open_lab(name))
+            work(open_lab(name, params))
     except expected_errors() as error:
         sys.exit(f"stats: {error}")
 

@@ -1,14 +1,18 @@
 """Paired tests of two arms on the same tasks: McNemar, Wilcoxon, t, sign, permutation.
 
-pingouin computes what it has; it takes seconds to import, so the functions that use it import it.
+pingouin computes what it has; it takes a second to import, so the functions that use it import it.
 The unit is the task: average a task's runs first (``clusters.task_means``), or use the permutation
 test, which flips whole tasks.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,9 +101,7 @@ def wilcoxon(base: ArrayLike, adapted: ArrayLike) -> PairedTest:
     n = int(np.sum(before != after))
     if n == 0:
         return PairedTest("Wilcoxon signed-rank", 0.0, 1.0, 0)
-    import pingouin
-
-    row = pingouin.wilcoxon(after, before).iloc[0]
+    row = _pingouin().wilcoxon(after, before).iloc[0]
     return PairedTest("Wilcoxon signed-rank", float(row["W_val"]), float(row["p_val"]), n)
 
 
@@ -114,10 +116,20 @@ def paired_t(base: ArrayLike, adapted: ArrayLike) -> PairedTest | Undefined:
     before, after = paired_vectors(base, adapted)
     if constant(after - before):
         return Undefined("the differences do not vary, so t has no standard error")
-    import pingouin
-
-    row = pingouin.ttest(after, before, paired=True).iloc[0]
+    row = _pingouin().ttest(after, before, paired=True).iloc[0]
     return PairedTest("paired t", float(row["T"]), float(row["p_val"]), before.size)
+
+
+def _pingouin() -> Any:
+    """pingouin; imported here first, without its plots, which would import matplotlib."""
+    plots = "pingouin.plotting"
+    if plots in sys.modules:
+        return importlib.import_module("pingouin")
+    sys.modules[plots] = ModuleType(plots)
+    try:
+        return importlib.import_module("pingouin")
+    finally:
+        del sys.modules[plots]
 
 
 def constant(differences: NDArray) -> bool:

@@ -9,27 +9,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stages.adapters.arrays import Arrays
 from stages.adapters.lean_peft import peft
 from stages.adapters.lora import LoraSettings, State, factors
 from stages.adapters.merge import Adapter
 
 
 def merged_by_peft(
-    adapters: Sequence[Adapter], weights: Sequence[float], how: str
-) -> tuple[State, LoraSettings]:
+    adapters: Sequence[tuple[Arrays, LoraSettings]], weights: Sequence[float], how: str
+) -> tuple[Arrays, LoraSettings]:
     """What peft's ``add_weighted_adapter`` makes of adapters of the same modules.
 
     ``linear`` adds A and B apart, and (Σ√w·B)(Σ√w·A) has cross terms BᵢAⱼ.
     """
     labels = [f"part{index}" for index in range(len(adapters))]
     with torch.random.fork_rng():  # peft draws initial values that the tensors then replace
-        wrapped = _holding(adapters)
+        wrapped = _holding([(as_tensors(arrays), lora) for arrays, lora in adapters])
         wrapped.add_weighted_adapter(labels, list(weights), "merged", combination_type=how)
     tensors = peft.get_peft_model_state_dict(wrapped, adapter_name="merged")
-    state = {key: tensors[key].detach().clone().contiguous() for key in sorted(tensors)}
+    state = {key: tensors[key].detach().numpy() for key in sorted(tensors)}
     config = wrapped.peft_config["merged"]
     modules = tuple(factors(state))
     return state, LoraSettings(config.r, config.lora_alpha, target_modules=modules)
+
+
+def as_tensors(arrays: Arrays) -> State:
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def as_arrays(state: Mapping[str, Tensor]) -> Arrays:
+    return {key: tensor.numpy() for key, tensor in state.items()}
 
 
 def _holding(adapters: Sequence[Adapter]) -> Any:

@@ -221,3 +221,12 @@ def test_pingouin_is_imported_only_when_used() -> None:
         "sys.exit(any(m in sys.modules for m in ('pingouin', 'statsmodels', 'pandas', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_pingouin_is_imported_without_its_plots() -> None:
+    code = (
+        "import sys; from stages.stats.paired import paired_t; paired_t([1, 2, 4], [2, 4, 3]);"
+        "assert not {'matplotlib', 'seaborn', 'pingouin.plotting'} & set(sys.modules);"
+        "import pingouin.plotting; assert pingouin.plotting.plot_paired"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -21,7 +21,7 @@ from stages.strategies.router import (
     top_k_weights,
     train_router,
 )
-from tests.adapters.peft_merge import merged_by_peft
+from tests.adapters.peft_merge import as_arrays, as_tensors, merged_by_peft
 from tests.strategies.tiny import LORA, TinyMeasures, make_adapter, make_examples
 
 TAXONOMY = {"one": ("x",), "two": ("y",), "three": ("z",)}
@@ -42,11 +42,15 @@ def test_a_mixture_is_the_weighted_sum_of_deltas(weights) -> None:
 def test_it_is_pefts_cat_and_not_its_linear() -> None:
     pair, weights = [make_adapter(2, 1), make_adapter(2, 2)], (0.3, 0.7)
     found = delta_weights(*concatenated(pair, weights))
-    cat = delta_weights(*merged_by_peft(pair, weights, "cat"))
-    linear = delta_weights(*merged_by_peft(pair, weights, "linear"))
+    cat, linear = (deltas_by_peft(pair, weights, how) for how in ("cat", "linear"))
     for name, delta in found.items():
         torch.testing.assert_close(delta, cat[name], rtol=1e-5, atol=1e-6)
         assert float((delta - linear[name]).norm() / delta.norm()) > 0.1
+
+
+def deltas_by_peft(adapters, weights, how) -> dict[str, torch.Tensor]:
+    merged, lora = merged_by_peft([(as_arrays(s), lora) for s, lora in adapters], weights, how)
+    return delta_weights(as_tensors(merged), lora)
 
 
 @pytest.mark.parametrize("one", range(3))

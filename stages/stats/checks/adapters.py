@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from stages.adapters.folder import AdapterError, load_adapter
-from stages.adapters.lora import LoraSettings, State, adapter_sha256, delta_norms, factors
+from stages.adapters.arrays import Arrays, arrays_sha256, delta_norm, load_arrays
+from stages.adapters.folder import AdapterError
+from stages.adapters.lora import LoraSettings, factors
 from stages.adapters.merge import merge_adapters
 from stages.lab.arm_adapters import adapter_of, arm_places
 from stages.lab.arms import arm_of
@@ -26,7 +26,7 @@ OTHER = "played with another adapter than the one there"
 TOLERANCE = 1e-5
 """Largest relative difference of a merged ΔW, in fp32's own rounding."""
 WEIGHTS = (0.3, 0.7)
-Merge = Callable[[Sequence[tuple[Mapping[str, Tensor], LoraSettings]], Sequence[float]], tuple]
+Merge = Callable[[Sequence[tuple[Arrays, LoraSettings]], Sequence[float]], tuple]
 
 
 def live(record: Record) -> Finding:
@@ -47,15 +47,15 @@ def live(record: Record) -> Finding:
             problems.append(f"{adapter.name}: no certificate.json")
             continue
         try:
-            state, lora = load_adapter(adapter.path, certificate["base_sha256"])
+            arrays, lora = load_arrays(adapter.path, certificate["base_sha256"])
         except (AdapterError, OSError, ValueError) as error:
             problems.append(f"{adapter.name}: {error}")
             continue
-        norm = math.sqrt(sum(value**2 for value in delta_norms(state, lora).values()))
+        norm, digest = delta_norm(arrays, lora), arrays_sha256(arrays)
         norms.append(norm)
         shifts.append(certificate["logit_shift_max"])
-        served[adapter.world, adapter.split, adapter.arm, adapter.seed] = adapter_sha256(state)
-        problems += _dead(adapter.name, norm, certificate, adapter_sha256(state))
+        served[adapter.world, adapter.split, adapter.arm, adapter.seed] = digest
+        problems += _dead(adapter.name, norm, certificate, digest)
     problems += _wrongly_served(record, served)
     return judged(
         {
@@ -152,14 +152,14 @@ def merges_exactly(record: Record, merge: Merge = merge_adapters) -> Finding:
 
 def _two_different(
     adapters: Sequence[AdapterPlace],
-) -> list[tuple[State, LoraSettings]] | None:
-    found: dict[str, tuple[State, LoraSettings]] = {}
+) -> list[tuple[Arrays, LoraSettings]] | None:
+    found: dict[str, tuple[Arrays, LoraSettings]] = {}
     for adapter in adapters:
         provenance = adapter.read("provenance.json")
         if provenance is not None and provenance["adapter_sha256"] not in found:
             digest, base = provenance["adapter_sha256"], provenance["base_sha256"]
             try:
-                found[digest] = load_adapter(adapter.path, base)
+                found[digest] = load_arrays(adapter.path, base)
             except (AdapterError, OSError):
                 continue  # check 5 names it
         if len(found) == 2:
@@ -168,12 +168,11 @@ def _two_different(
 
 
 def _error(
-    pair: Sequence[tuple[State, LoraSettings]], weights: Sequence[float], merge: Merge
+    pair: Sequence[tuple[Arrays, LoraSettings]], weights: Sequence[float], merge: Merge
 ) -> float:
     """Largest relative Frobenius distance over modules between merged and summed ΔW."""
-    merged_state, merged_lora = merge(pair, weights)
-    merged = _deltas(merged_state, merged_lora)
-    parts = [_deltas(state, lora) for state, lora in pair]
+    merged = _deltas(*merge(pair, weights))
+    parts = [_deltas(arrays, lora) for arrays, lora in pair]
     worst = 0.0
     for name in sorted({name for part in parts for name in part}):
         wanted = sum(w * part[name] for w, part in zip(weights, parts, strict=True) if name in part)
@@ -182,8 +181,8 @@ def _error(
     return worst
 
 
-def _deltas(state: Mapping[str, Tensor], lora: LoraSettings) -> dict[str, np.ndarray]:
+def _deltas(arrays: Arrays, lora: LoraSettings) -> dict[str, np.ndarray]:
     return {
-        name: lora.scale * (b.double().numpy() @ a.double().numpy())
-        for name, (a, b) in factors(state).items()
+        name: lora.scale * (b.astype(np.float64) @ a.astype(np.float64))
+        for name, (a, b) in factors(arrays).items()
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.adapters.folder import load_adapter
+from stages.adapters.arrays import load_arrays
 from stages.adapters.lora import factors
 from stages.records import read_json
 from stages.stats.intervals import Undefined
@@ -80,12 +80,8 @@ def _of_run(results: LoopResults, run: Run) -> Row:
     for point in run.checkpoints[1:]:
         if (point.adapter / "provenance.json").exists():
             base = read_json(point.adapter / "provenance.json")["base_sha256"]
-            state, lora = load_adapter(point.adapter, base)
-            plain = {
-                name: (a.float().numpy(), b.float().numpy())
-                for name, (a, b) in factors(state).items()
-            }
-            weights.append((plain, lora.scale))
+            arrays, lora = load_arrays(point.adapter, base)
+            weights.append((factors(arrays), lora.scale))
     if len(weights) < 2:
         return {}
     start = results.loop.arms[run.place.arm].start

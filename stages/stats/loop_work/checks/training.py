@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from stages.adapters.folder import AdapterError, load_adapter
-from stages.adapters.lora import adapter_sha256, delta_norms
+from stages.adapters.arrays import arrays_sha256, delta_norm, load_arrays
+from stages.adapters.folder import AdapterError
 from stages.records import RecordError, read_json
 from stages.stats.checks.check import Finding, absent, judged
 from stages.stats.loop_work.checks.record import LoopRecord, where
@@ -61,14 +61,14 @@ def _adapter(point: Checkpoint) -> tuple[list[str], float | None, str]:
     try:
         certificate = read_json(point.adapter / "certificate.json")
         base = certificate["base_sha256"]
-        state, lora = load_adapter(point.adapter, base)
+        arrays, lora = load_arrays(point.adapter, base)
     except (AdapterError, RecordError, OSError, ValueError, KeyError) as error:
         return [f"its adapter can't be read: {error}"], None, ""
-    norm = math.sqrt(sum(value**2 for value in delta_norms(state, lora).values()))
+    norm, digest = delta_norm(arrays, lora), arrays_sha256(arrays)
     problems = []
-    if adapter_sha256(state) != point.facts.adapter_sha256:
+    if digest != point.facts.adapter_sha256:
         problems.append("facts.json names another adapter than the one there")
-    if certificate["adapter_sha256"] != adapter_sha256(state):
+    if certificate["adapter_sha256"] != digest:
         problems.append("the certificate is of another adapter")
     if not math.isfinite(norm) or norm == 0.0:
         problems.append(f"the norm of ΔW is {norm}")
