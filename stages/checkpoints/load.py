@@ -19,7 +19,8 @@ PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
 def load_weights(model: ModelParams, folder: Path) -> Any:
     """The causal language model in eval mode, on its device; ParamsError when it can't fit."""
     import torch
-    from transformers import AutoModelForCausalLM
+
+    from stages.adapters.lean_peft import AutoModelForCausalLM
 
     if model.device != "cpu":
         available_bytes(model.device)

@@ -1,4 +1,4 @@
-"""peft without bitsandbytes, where no base is quantised."""
+"""peft and transformers without what one process on a CPU doesn't use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 ATTACHED = """
 import sys
 from stages.adapters.lora import LoraSettings, attached
-from tests.train_adapter.conftest import make_model
 import stages.agent.local, stages.lab.forcing
+from tests.train_adapter.conftest import make_model
 with attached(make_model(), LoraSettings(rank=2, alpha=4)):
-    assert "bitsandbytes" not in sys.modules
+    assert not {"bitsandbytes", "scipy.optimize"} & set(sys.modules)
 from stages.adapters.lean_peft import allow_bitsandbytes
 allow_bitsandbytes()
+import torch
+from transformers.utils import import_utils as asked
+assert torch.distributed.is_available() and asked.is_scipy_available()
+assert asked.is_accelerate_available()
 from peft import helpers, import_utils
 assert import_utils.is_bnb_4bit_available() and helpers.bnb is sys.modules["bitsandbytes"]
 """

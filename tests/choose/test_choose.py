@@ -49,10 +49,12 @@ def test_a_block_and_its_arms_tell_what_stats_and_training_depend_on(
 
     def contents(experiment: Experiment) -> tuple[str, str, str]:
         chosen = written(dataclasses.replace(lab, experiment=experiment))
-        blocks = (
-            Path(f"data/chosen/{folder}/p1.json").read_text() for folder in ("blocks", "arms")
+        folder = Path("data/chosen")
+        return (
+            chosen,
+            (folder / "blocks/p1.json").read_text(),
+            (folder / "arms/p1.json").read_text(),
         )
-        return chosen, *blocks
 
     plain = lab.experiment
     chosen, block, arms = contents(plain)
