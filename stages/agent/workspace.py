@@ -63,6 +63,15 @@ def walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
     return iter(entries)
 
 
+def folders(path: Path) -> list[str]:
+    """Relative posix path of every folder, sorted, but for those of tools that Git would ignore."""
+    found: list[str] = []
+    for root, names, _ in os.walk(path):
+        names[:] = [name for name in names if name not in IGNORED_DIRS]
+        found += [os.path.relpath(f"{root}/{name}", path) for name in names]
+    return sorted(found)
+
+
 def read_tree(path: Path) -> dict[str, str]:
     """Text of every regular file; bytes that aren't UTF-8 come as surrogate escapes."""
     root = str(path)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.util import Finalize
@@ -93,6 +95,12 @@ def _start_worker() -> None:
     global _KEPT
     _KEPT = _Kept()
     Finalize(_KEPT, _KEPT.close, exitpriority=10)
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(*_: object) -> None:
+    """Another worker's job has failed: end as at the end of all jobs, closing what is kept open."""
+    sys.exit(1)
 
 
 def run_cells(

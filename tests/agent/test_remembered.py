@@ -19,8 +19,14 @@ SOUND = RunResult(0, "passed\n", False, None, 0.25)
 class Counted:
     """Stands for the sandbox below: counts what reaches it, and writes where it is told to."""
 
-    def __init__(self, result: RunResult = SOUND, writes: str = "", complete: bool = True) -> None:
-        self.result, self.writes, self.complete = result, writes, complete
+    def __init__(
+        self,
+        result: RunResult = SOUND,
+        writes: str = "",
+        makes: str = "",
+        complete: bool = True,
+    ) -> None:
+        self.result, self.writes, self.makes, self.complete = result, writes, makes, complete
         self.runs: list[str] = []
         self.checks: list[tuple[str, str, str]] = []
 
@@ -28,6 +34,8 @@ class Counted:
         self.runs.append(command)
         if self.writes:
             (workspace / self.writes).write_text(str(len(self.runs)))
+        if self.makes:
+            (workspace / self.makes).mkdir()
         return self.result
 
     def map_check(self, items: Sequence[tuple[str, str, str]]) -> list[TestResult]:
@@ -71,6 +79,15 @@ def test_a_command_that_writes_runs_again_though_the_files_are_put_back(tmp_path
         sandbox.run_command("python a.py", tmp_path)
         assert (tmp_path / "left.txt").read_text() == str(len(below.runs))
         (tmp_path / "left.txt").unlink()
+    assert len(below.runs) == 2
+
+
+def test_a_command_that_makes_only_a_folder_runs_again(tmp_path: Path) -> None:
+    below = Counted(makes="drafts")
+    sandbox = remembered(below)
+    for _ in range(2):
+        sandbox.run_command("mkdir drafts", tmp_path)
+        (tmp_path / "drafts").rmdir()  # fails unless it was made
     assert len(below.runs) == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,13 +53,24 @@ def test_jobs_of_a_process_share_what_is_open_and_it_is_closed_at_the_end(
     assert all(len(each) == len(set(each)) for each in opened.values())
 
 
-def test_an_error_closes_it_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_closes_it_too(tmp_path: Path, workers: int) -> None:
     def broken() -> None:
+        time.sleep(0.2)  # until the other process, if there is one, has begun
         raise ValueError("cell 3")
 
+    def long() -> None:
+        use(tmp_path, "b")()
+        time.sleep(30)
+
+    jobs = [use(tmp_path, "a"), broken, long] if workers == 1 else [broken, long]
+    began = time.monotonic()
     with pytest.raises(ValueError, match="cell 3"):
-        run_jobs([use(tmp_path, "a"), broken], "jobs", workers=1)
-    assert lines(tmp_path, "closed") == {str(os.getpid()): ["a"]}
+        run_jobs(jobs, "jobs", workers)
+    assert time.monotonic() - began < 20  # nobody waits for the long one
+    closed = lines(tmp_path, "closed")
+    assert closed == lines(tmp_path, "opened")
+    assert list(closed.values()) == [["a"] if workers == 1 else ["b"]]
 
 
 def test_outside_of_jobs_each_use_opens_its_own(tmp_path: Path) -> None:

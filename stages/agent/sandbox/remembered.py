@@ -15,7 +15,10 @@ from pathlib import Path
 from stages.agent.sandbox.config import RunResult, SandboxConfig, TestResult
 from stages.agent.sandbox.pool import Item
 from stages.agent.sandbox.sandbox import Sandbox, open_sandbox
-from stages.agent.workspace import tree_hash
+from stages.agent.workspace import folders, tree_hash
+
+State = tuple[str, tuple[str, ...]]
+"""A workspace: the hash of its files, and its folders, which no hash of files has."""
 
 
 class RememberedSandbox:
@@ -23,7 +26,7 @@ class RememberedSandbox:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._runs: dict[tuple[str, str], RunResult] = {}
+        self._runs: dict[tuple[State, str], RunResult] = {}
         self._checks: dict[Item, TestResult] = {}
 
     @property
@@ -36,13 +39,13 @@ class RememberedSandbox:
         return self._sandbox.work
 
     def run_command(self, command: str, workspace: Path) -> RunResult:
-        """As ``Sandbox.run_command``. A command that changed a file is run again each time."""
-        before = tree_hash(workspace)
+        """As ``Sandbox.run_command``. What changed a file or folder is run again each time."""
+        before = _state(workspace)
         known = self._runs.get((before, command))
         if known is not None:
             return dataclasses.replace(known, saved_seconds=known.seconds)
         result = self._sandbox.run_command(command, workspace)
-        if result.killed_by is None and tree_hash(workspace) == before:
+        if result.killed_by is None and _state(workspace) == before:
             self._runs[before, command] = result
         return result
 
@@ -57,6 +60,10 @@ class RememberedSandbox:
         found = dict(zip(new, self._sandbox.map_check(new), strict=True))
         self._checks |= {item: result for item, result in found.items() if result.complete}
         return [found[item] if item in found else self._checks[item] for item in asked]
+
+
+def _state(workspace: Path) -> State:
+    return tree_hash(workspace), tuple(folders(workspace))
 
 
 @contextmanager
