@@ -11,12 +11,11 @@ from stages.evaluate.attached import Job, adapter_hash, base_hash, with_adapter
 from stages.evaluate.knowledge import Index, build_index, retrieve
 from stages.evaluate.retention import run_retention
 from stages.lab.arms import WITH_NOTES, arm_of
-from stages.lab.cells import Cells
+from stages.lab.cells import Cells, code_of
 from stages.lab.chosen import guard_room
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, episode_cell, read_sessions
 from stages.lab.guard import run_guard
-from stages.lab.imports import code_sha256
 from stages.lab.places import adapter_place, examples_file
 from stages.lab.pool import run_jobs
 from stages.lab.splits import Half, read_played, read_split
@@ -146,7 +145,7 @@ class Stage:
             adapter_hash(folder),
             values_of(params),
             values_of(self.lab.params.sandbox),
-            code_sha256([guard_room(params)]),
+            code_of(guard_room(params)),
             seed,
         ]
         name = f"{corner.world}/{corner.split}/guard-{arm or 'base'}-s{seed}"

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from stages.evaluate.serving import Embedder, Routed, Serving
-from stages.lab.cells import Cells
+from stages.lab.cells import Cells, code_of
 from stages.lab.chosen import guard_room
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play, write_timings
 from stages.lab.forcing import force
 from stages.lab.guard import guard_problems, run_guard
-from stages.lab.imports import code_sha256
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_played
 from stages.lab.streams import (
@@ -79,7 +78,7 @@ class Stage:
         self.local = model if hasattr(model, "transformers_model") else _weights(lab)
         self.embedder = Embedder(self.local)
         names = {arm.strategy for arm in stream_of(lab).arms.values()}
-        self.codes = {name: code_sha256([f"strategies.{name}"]) for name in names}
+        self.codes = {name: code_of(f"strategies.{name}") for name in names}
         self.material = {
             (world, split): material_of(lab, world, split)
             for world in lab.worlds
@@ -211,7 +210,7 @@ class Stage:
             *self._key(place, [step]),
             values_of(params),
             values_of(self.lab.params.sandbox),
-            code_sha256([guard_room(params)]),
+            code_of(guard_room(params)),
         ]
 
         def make(path: Path) -> None:

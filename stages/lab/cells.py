@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shutil
 import tempfile
@@ -80,7 +81,7 @@ class Cells:
         """
         self.folder = folder
         self._shared = shared
-        self._code = code_sha256(rooms)
+        self._code = code_of(*rooms)
         self._used: set[Path] = set()
 
     def job(
@@ -112,12 +113,21 @@ class Cells:
         if not self.folder.exists():
             return
         for path in sorted(self.folder.rglob("*"), reverse=True):
-            inside = any(used == path or used in path.parents for used in self._used)
+            inside = path in self._used or not self._used.isdisjoint(path.parents)
             if path.is_dir():
                 if not any(path.iterdir()):
                     path.rmdir()
             elif not inside:
                 path.unlink()
+
+
+@functools.cache
+def code_of(*rooms: str) -> str:
+    """Hash of the code that the rooms reach (see imports.py), as it was when first asked for.
+
+    Reading and parsing the files takes a tenth of a second, and a stream asks at every step.
+    """
+    return code_sha256(rooms)
 
 
 def _fetch(kept: Path, pairs: Sequence[tuple[Path, str]]) -> bool:

@@ -15,9 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.lab.cells import Cells
+from stages.lab.cells import Cells, code_of
 from stages.lab.context import Lab
-from stages.lab.imports import code_sha256
 from stages.lab.places import adapter_place
 from stages.lab.pool import run_jobs
 from stages.lab.streams import (
@@ -48,7 +47,7 @@ def train_streams(lab: Lab, base: tuple[Any, Any]) -> Cells:
     places, examples = stream_places(lab), _all_examples(lab)
     arms = stream_of(lab).arms
     codes = {
-        name: code_sha256([*rooms, f"strategies.{name}"])
+        name: code_of(*rooms, f"strategies.{name}")
         for name in {arm.strategy for arm in arms.values()}
     }
     jobs = [
