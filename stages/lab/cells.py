@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.lab.imports import code_sha256
+from stages.lab.imports import ROOT, ImportGraph, hash_of
 from stages.records import canonical_json, read_json, sha256_text, write_json
 
 STORE = Path(".cells")
@@ -127,7 +127,12 @@ def code_of(*rooms: str) -> str:
 
     Reading and parsing the files takes a tenth of a second, and a stream asks at every step.
     """
-    return code_sha256(rooms)
+    return hash_of(_graph(), rooms)
+
+
+@functools.cache
+def _graph() -> ImportGraph:
+    return ImportGraph(ROOT)
 
 
 def _fetch(kept: Path, pairs: Sequence[tuple[Path, str]]) -> bool:

@@ -27,6 +27,7 @@ class ImportGraph:
     """
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.files = {
             _module_name(path.relative_to(root)): path
             for path in sorted(root.glob("stages/**/*.py"))
@@ -90,9 +91,13 @@ def code_sha256(rooms: Sequence[str], root: Path = ROOT) -> str:
 
     Files without code don't count.
     """
-    graph = ImportGraph(root)
+    return hash_of(ImportGraph(root), rooms)
+
+
+def hash_of(graph: ImportGraph, rooms: Sequence[str]) -> str:
+    """The same, of an open graph: parsing files is most of the work, and rooms share them."""
     if missing := [room for room in rooms if not graph.members(room)]:
-        raise ValueError(f"{root}/stages has no {missing[0]!r}: name a room with code in it.")
+        raise ValueError(f"{graph.root}/stages has no {missing[0]!r}: name a room with code in it.")
     reached = set[str]().union(*(graph.reached(room, UNCOUNTED) for room in rooms))
     names = [name for name in sorted(reached) if not graph.is_empty(name)]
     return sha256_text(canonical_json([[name, sha256_file(graph.files[name])] for name in names]))
