@@ -17,6 +17,8 @@ from stages.adapters.lora import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stages.adapters.merge import Adapter
+
 
 class NotLive(ValueError):
     """An adapter that changes nothing, or isn't the one it is taken for."""
@@ -64,13 +66,12 @@ def certify(
 ) -> Certificate:
     """Measure an adapter against its base on prompts of token ids.
 
-    ``base_logits`` (P, V) are the base's own on these prompts, where they are known already.
+    ``base_logits`` (P, V) are the base's ``served_logits``, where they are known already.
     Raises NotLive when ΔW or the shift of the logits is zero or not finite (check 5).
     """
     norms, total = require_norm(state, lora)
-    base = next_token_logits(model, probes) if base_logits is None else base_logits
-    with attached(model, lora, state) as wrapped:
-        shifts = (next_token_logits(wrapped, probes) - base).abs()  # P, V
+    base = served_logits(model, probes) if base_logits is None else base_logits
+    shifts = (served_logits(model, probes, (state, lora)) - base).abs()  # P, V
     largest = float(shifts.max())
     _require_live(f"the shift of the logits over {len(probes)} probe prompts", largest)
     return Certificate(
@@ -162,12 +163,34 @@ def merge_parity(
     return parity
 
 
+def served_logits(
+    model: Any, probes: Sequence[Sequence[int]], adapter: Adapter | None = None
+) -> Tensor:
+    """``next_token_logits``, by the form that serves the model: the compact one where it has one.
+
+    ``adapter`` is added to the model, which must have none of its own then.
+    """
+    from stages.agent.whole import compact_of, hidden_states
+
+    _require_some(probes)
+    small = compact_of(model, max(map(len, probes)), adapter)
+    if small is not None:
+        import torch
+
+        with torch.inference_mode():
+            rows = [small.logits(hidden_states(small, [probe])[-1:]) for probe in probes]
+            return torch.cat(rows).clone()
+    if adapter is None:
+        return next_token_logits(model, probes)
+    with attached(model, adapter[1], adapter[0]) as wrapped:
+        return next_token_logits(wrapped, probes)
+
+
 def next_token_logits(model: Any, probes: Sequence[Sequence[int]]) -> Tensor:
     """Logits (P, vocabulary), fp32 on the CPU, of the token after each prompt, one at a time."""
     import torch
 
-    if not probes:
-        raise ValueError("no probe prompts given: pass at least one prompt of token ids.")
+    _require_some(probes)
     training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -178,3 +201,8 @@ def next_token_logits(model: Any, probes: Sequence[Sequence[int]]) -> Tensor:
         ]
         model.train(training)
         return torch.stack(rows).float().cpu()
+
+
+def _require_some(probes: Sequence[Sequence[int]]) -> None:
+    if not probes:
+        raise ValueError("no probe prompts given: pass at least one prompt of token ids.")

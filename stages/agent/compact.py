@@ -12,7 +12,7 @@ Shapes: T tokens, C hidden, H query heads, K key/value heads, D head size, V voc
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -82,10 +82,17 @@ def supports(config: Any) -> bool:
     )
 
 
-def from_transformers(model: Any, max_positions: int, adapter: str | None = None) -> CompactQwen2:
+def from_transformers(
+    model: Any,
+    max_positions: int,
+    adapter: str | None = None,
+    added: Mapping[str, Tensor] | None = None,
+) -> CompactQwen2:
     """Copy the weights of a Qwen2ForCausalLM, or of a peft model around one.
 
     ``adapter`` names the peft adapter to merge into the copy; None takes the base weights.
+    ``added`` is a ΔW (out, in) by module to add to the copy, of an adapter that peft hasn't seen.
+    Raises ValueError when it doesn't fit the model.
     """
     causal = model.base_model.model if hasattr(model, "peft_config") else model
     body, config = causal.model, causal.config
@@ -93,31 +100,37 @@ def from_transformers(model: Any, max_positions: int, adapter: str | None = None
         config.hidden_size // config.num_attention_heads
     )
     rows, scale = _interleaved(head_dim), head_dim**-0.5
+    left = dict(added or {})
 
-    def layer(block: Any) -> Layer:
-        attention, mlp = block.self_attn, block.mlp
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        q, k, v = (_weight(module, adapter) for module in projections)
+    def weight(name: str) -> Tensor:
+        found = _weight(causal.get_submodule(name), adapter)
+        more = left.pop(name, None)
+        return found if more is None else _sum(name, found, more)
+
+    def layer(number: int, block: Any) -> Layer:
+        attention, place = block.self_attn, f"model.layers.{number}"
+        q, k, v = (weight(f"{place}.self_attn.{name}_proj") for name in "qkv")
         gain = block.input_layernorm.weight
         qkv = torch.cat([scale * _permuted(q, rows), _permuted(k, rows), v]) * gain
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         biases = [_plain(module).bias for module in projections]
         bias = None
         if biases[0] is not None:
             of_q, of_k, of_v = biases
             bias = torch.cat([scale * _permuted(of_q, rows), _permuted(of_k, rows), of_v])
-        gate_up = torch.cat([_weight(mlp.gate_proj, adapter), _weight(mlp.up_proj, adapter)])
+        gate_up = torch.cat([weight(f"{place}.mlp.{name}_proj") for name in ("gate", "up")])
         return Layer(
             Matrix(qkv, bias),
-            Matrix(_weight(attention.o_proj, adapter)),
+            Matrix(weight(f"{place}.self_attn.o_proj")),
             Matrix(gate_up * block.post_attention_layernorm.weight),
-            Matrix(_weight(mlp.down_proj, adapter)),
+            Matrix(weight(f"{place}.mlp.down_proj")),
         )
 
     with torch.no_grad():
-        head = _weight(causal.lm_head, adapter) * body.norm.weight
-        return CompactQwen2(
-            tuple(layer(block) for block in body.layers),
-            _weight(body.embed_tokens, adapter).contiguous(),
+        head = weight("lm_head") * body.norm.weight
+        small = CompactQwen2(
+            tuple(layer(number, block) for number, block in enumerate(body.layers)),
+            weight("model.embed_tokens").contiguous(),
             Matrix(head),
             _rotary(config, head_dim, max_positions).to(head.device),
             config.num_attention_heads,
@@ -125,6 +138,18 @@ def from_transformers(model: Any, max_positions: int, adapter: str | None = None
             head_dim,
             config.rms_norm_eps,
         )
+    if left:
+        raise ValueError(f"the adapter doesn't fit the model, which has no {min(left)}.")
+    return small
+
+
+def _sum(name: str, weight: Tensor, more: Tensor) -> Tensor:
+    if weight.shape != more.shape:
+        raise ValueError(
+            f"the adapter doesn't fit the model: {name} is {tuple(weight.shape)} and its ΔW "
+            f"{tuple(more.shape)}. Use the base it was trained on."
+        )
+    return weight + more
 
 
 def _plain(module: Any) -> Any:

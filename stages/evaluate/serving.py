@@ -14,8 +14,8 @@ from stages.adapters.lora import adapter_sha256, peft_config
 from stages.adapters.merge import Adapter
 from stages.agent.chat import Message
 from stages.agent.model import Completion, Request
-from stages.lab.forcing import embed
-from stages.records import canonical_json
+from stages.lab.forcing import Forced, embed, force
+from stages.records import Example, canonical_json
 from stages.strategies.factors import mixture
 from stages.strategies.protocol import State, Strategy
 
@@ -72,6 +72,19 @@ class Serving:
             yield adapter_sha256(state)
         finally:
             model.drop_adapter(self.label)
+
+    def forced(self, local: Any, adapter: Adapter, examples: Sequence[Example]) -> list[Forced]:
+        """The examples under teacher forcing with the adapter, by weights in process.
+
+        Where the model is played in its compact form the adapter is only added to a copy: most
+        examples are read in less time than it takes to attach it.
+        """
+        if local.compact:
+            local.use(None)
+            return force(local.transformers_model, local.tokenizer, examples, adapter)
+        with self.attached(local, adapter):
+            local.use(self.label)
+            return force(local.transformers_model, local.tokenizer, examples)
 
 
 class Routed:

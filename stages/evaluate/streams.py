@@ -16,7 +16,6 @@ from stages.lab.cells import Cells, code_of
 from stages.lab.chosen import guard_room
 from stages.lab.context import Lab
 from stages.lab.episodes import Condition, Plan, play, write_timings
-from stages.lab.forcing import force
 from stages.lab.guard import guard_problems, run_guard
 from stages.lab.pool import run_jobs
 from stages.lab.splits import read_played
@@ -134,10 +133,7 @@ class Stage:
         serving = self._serving(place, step)
         found = {}
         for adapter, places in serving.groups([opening(example) for example in examples]):
-            with serving.attached(self.local, adapter):
-                self.local.use(serving.label)
-                model, tokenizer = self.local.transformers_model, self.local.tokenizer
-                forced = force(model, tokenizer, [examples[n] for n in places])
+            forced = serving.forced(self.local, adapter, [examples[n] for n in places])
             found.update(zip(places, forced, strict=True))
         return [
             {

@@ -1,8 +1,8 @@
 """Teacher forcing without gradients: each example's loss, and embeddings of prompts.
 
 Both are the same numbers for the stage that trains and the one that evaluates. A small Qwen2 in
-fp32 on a CPU goes through the agent's compact form, which pads nothing and has the adapter merged
-into its copy of the weights; every other model through transformers.
+fp32 on a CPU goes through the agent's compact form (agent/whole.py); every other model through
+transformers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.adapters.lean_peft import peft
-from stages.agent import compact
+from stages.adapters.lora import attached
+from stages.adapters.merge import Adapter
 from stages.agent.chat import render_prompt
 from stages.agent.compact import CompactQwen2
 from stages.agent.rendered import render_example
+from stages.agent.whole import compact_of, hidden_states, inner_of
 from stages.records import Example
 
 PASS_TOKENS = 4096
@@ -42,16 +43,23 @@ class Forced:
     """length of prompt and targets"""
 
 
-def force(model: Any, tokenizer: Any, examples: Sequence[Example]) -> list[Forced]:
+def force(
+    model: Any, tokenizer: Any, examples: Sequence[Example], adapter: Adapter | None = None
+) -> list[Forced]:
     """Each example's loss and whether all its targets are right, under the model as it stands.
 
-    The model's mode is restored; examples of similar length share a pass.
+    ``adapter`` is added to the model meanwhile, which must have none of its own then. The model's
+    mode is restored; examples of similar length share a pass. Raises ValueError when the adapter
+    doesn't fit the model.
     """
     rows = [render_example(tokenizer, e.prompt, e.completion, e.train_on) for e in examples]
     if not rows:
         return []
-    small = _compact(model, max(len(ids) for ids, _ in rows))
-    inner = _inner(model)
+    small = compact_of(model, max(len(ids) for ids, _ in rows), adapter)
+    if small is None and adapter is not None:
+        with attached(model, adapter[1], adapter[0]) as wrapped:
+            return force(wrapped, tokenizer, examples)
+    inner = inner_of(model)
     done: dict[int, Forced] = {}
     training = inner.training
     inner.eval()
@@ -74,12 +82,14 @@ def embed(
     for it). One prompt a pass, so that no other one moves its last bits.
     """
     rows = [render_prompt(tokenizer, list(prompt)) for prompt in prompts]
-    small = _compact(model, max(map(len, rows)))
-    inner = _inner(model)
+    small = compact_of(model, max(map(len, rows)))
+    inner = inner_of(model)
     training = inner.training
     inner.eval()
     with torch.no_grad():
-        hidden = [_hidden(inner, ids) if small is None else _hidden_of(small, ids) for ids in rows]
+        hidden = [
+            _hidden(inner, ids) if small is None else hidden_states(small, [ids]) for ids in rows
+        ]
     inner.train(training)
     gain = 1.0 if small is None else inner.model.norm.weight.detach()
     return gain * torch.stack([each.mean(0) for each in hidden]), sum(map(len, rows))
@@ -93,70 +103,12 @@ def _hidden(model: Any, ids: Sequence[int]) -> Tensor:
     return out.hidden_states[-1][0].float().cpu()
 
 
-def _hidden_of(small: CompactQwen2, ids: Sequence[int]) -> Tensor:
-    """Last hidden states (S, d) of one prompt, but for the last norm's gain."""
-    return small.forward(torch.tensor(ids), torch.arange(len(ids)), _attend(small, [len(ids)]))
-
-
-def _compact(model: Any, positions: int) -> CompactQwen2 | None:
-    """The model with its active adapter as the agent's compact form, or None where it has none."""
-    inner = _inner(model)
-    parameter = next(inner.parameters())
-    if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
-        return None
-    if not compact.supports(inner.config) or not _plain(inner):
-        return None
-    return compact.from_transformers(model, positions, _active(model))
-
-
-def _plain(model: Any) -> bool:
-    """Whether W + scale·B·A is all that its adapted layers add."""
-    layers = [module for module in model.modules() if hasattr(module, "lora_A")]
-    return not any(module.merged or any(module.use_dora.values()) for module in layers)
-
-
-def _active(model: Any) -> str | None:
-    """The adapter that the model computes with; None: the base."""
-    if not isinstance(model, peft.PeftModel):
-        return None
-    layers = [module for module in model.modules() if hasattr(module, "lora_A")]
-    return None if layers[0].disable_adapters else str(model.active_adapter)
-
-
-def _attend(small: CompactQwen2, lengths: Sequence[int]) -> compact.Attend:
-    """Causal attention of each row to itself, rows one after the other."""
-    heads, kv_heads, size = small.heads, small.kv_heads, small.head_dim
-
-    def attend(layer: int, qkv: Tensor) -> Tensor:
-        del layer
-        parts = qkv.unflatten(1, (-1, size)).split((heads, kv_heads, kv_heads), 1)
-        query, key, value = (part.transpose(0, 1)[None] for part in parts)  # 1, H, T, D
-        outputs, at = [], 0
-        for length in lengths:
-            own = slice(at, at + length)
-            out = F.scaled_dot_product_attention(
-                query[:, :, own],
-                key[:, :, own],
-                value[:, :, own],
-                is_causal=True,
-                scale=1.0,
-                enable_gqa=heads != kv_heads,
-            )
-            outputs.append(out[0].transpose(0, 1).flatten(1))
-            at += length
-        return torch.cat(outputs)
-
-    return attend
-
-
 def _compact_pass(
     small: CompactQwen2, rows: Sequence[tuple[list[int], list[bool]]]
 ) -> list[Forced]:
     """Rows one after the other, without padding; only targets pass through the output head."""
     lengths = [len(ids) - 1 for ids, _ in rows]  # a row's last token is only a target
-    ids = torch.tensor([token for row, _ in rows for token in row[:-1]])
-    positions = torch.cat([torch.arange(length) for length in lengths])
-    hidden = small.forward(ids, positions, _attend(small, lengths))  # T, d
+    hidden = hidden_states(small, [row[:-1] for row, _ in rows])  # T, d
     places = [[t - 1 for t in range(1, len(mask)) if mask[t]] for _, mask in rows]
     starts = [0, *itertools.accumulate(lengths)]
     index = [start + t for start, own in zip(starts, places, strict=False) for t in own]
@@ -201,11 +153,6 @@ def _pass(model: Any, rows: Sequence[tuple[list[int], list[bool]]]) -> list[Forc
         kept = bool((own.argmax(-1) == wanted).all())
         found.append(Forced(float(F.cross_entropy(own, wanted)), kept, len(row)))
     return found
-
-
-def _inner(model: Any) -> Any:
-    """The model whose layers hold the adapters: peft's own shell has no forward without one."""
-    return model.base_model.model if isinstance(model, peft.PeftModel) else model
 
 
 def _keep(model: Any, columns: Sequence[int]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.adapters.folder import save_adapter
-from stages.adapters.lora import LoraSettings, attached, base_sha256
+from stages.adapters.lora import LoraSettings, base_sha256
 from stages.lab.arm_adapters import ARMS, arm_place, arms_in
 from stages.lab.budget import training_tokens
 from stages.lab.cells import Cells
@@ -236,11 +236,8 @@ def _retained(arm: Arm, result: TrainedAdapter) -> list[dict[str, Any]]:
     settings, lora = result.settings, result.lora
     known = external_examples(arm.lab, arm.world, arm.place.split, arm.params)
     asked = [turn for example in known for turn in _shaped(arm, example)]
-    with (
-        reproducible(settings.threads, settings.seed),
-        attached(model, lora, result.state) as wrapped,
-    ):
-        found = force(wrapped, tokenizer, asked)
+    with reproducible(settings.threads, settings.seed):
+        found = force(model, tokenizer, asked, (result.state, lora))
     return [
         {
             "example_id": example.example_id,

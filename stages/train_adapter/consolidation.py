@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.adapters.certificate import certify, next_token_logits, require_changed
-from stages.adapters.lora import LoraSettings, adapter_sha256, attached, base_sha256
+from stages.adapters.certificate import certify, require_changed, served_logits
+from stages.adapters.lora import LoraSettings, adapter_sha256, base_sha256
 from stages.adapters.merge import Adapter
 from stages.agent.chat import render_prompt
 from stages.lab.cells import Cells
@@ -104,7 +104,7 @@ class Consolidation:
         different = {tuple(sorted(weights.items())): weights for weights in served}
         found, hashed = [], base_sha256(model)
         with reproducible(self.recipe.settings.threads, self.recipe.settings.seed):
-            base_logits = next_token_logits(model, probes)
+            base_logits = served_logits(model, probes)
             for _, weights in sorted(different.items()):
                 tensors, lora = mixture(state.adapters, weights)
                 proof = certify(model, tensors, lora, probes, hashed, base_logits)
@@ -168,11 +168,8 @@ def run_training(
             require_changed(start, done.state)
         validated = []
         if training.validation:
-            with (
-                reproducible(recipe.settings.threads, recipe.settings.seed),
-                attached(model, done.lora, done.state) as wrapped,
-            ):
-                validated = force(wrapped, tokenizer, training.validation)
+            with reproducible(recipe.settings.threads, recipe.settings.seed):
+                validated = force(model, tokenizer, training.validation, (done.state, done.lora))
     return (done.state, done.lora), _record(training, done, validated)
 
 

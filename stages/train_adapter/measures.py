@@ -115,11 +115,7 @@ class ModelMeasures:
 
     def _forced(self, adapter: Adapter | None, examples: Sequence[Example]) -> list[float]:
         with reproducible(self.settings.threads, self.settings.seed):
-            if adapter is None:
-                found = force(self.model, self.tokenizer, examples)
-            else:
-                with attached(self.model, adapter[1], adapter[0]) as wrapped:
-                    found = force(wrapped, self.tokenizer, examples)
+            found = force(self.model, self.tokenizer, examples, adapter)
         self.meter.scored_tokens += sum(forced.tokens for forced in found)
         return [forced.loss for forced in found]
 

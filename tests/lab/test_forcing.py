@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stages.adapters.lora import LoraSettings, attached
+from stages.agent.whole import compact_of
 from stages.lab import forcing
 from stages.lab.forcing import embed, force
 from tests.train_adapter.conftest import make_examples, make_model, make_tokenizer
@@ -24,7 +25,7 @@ def base(request: pytest.FixtureRequest):
 
 def by_transformers(monkeypatch: pytest.MonkeyPatch, work):
     with monkeypatch.context() as patch:
-        patch.setattr(forcing, "_compact", lambda model, positions: None)
+        patch.setattr(forcing, "compact_of", lambda model, positions, adapter=None: None)
         return work()
 
 
@@ -36,7 +37,7 @@ def same(found, wanted) -> None:
 
 def test_of_the_base_and_under_an_adapter(base, monkeypatch: pytest.MonkeyPatch) -> None:
     model, tokenizer = base
-    assert forcing._compact(model, 8) is not None
+    assert compact_of(model, 8) is not None
     plain = force(model, tokenizer, EXAMPLES)
     same(plain, by_transformers(monkeypatch, lambda: force(model, tokenizer, EXAMPLES)))
     with attached(model, LORA, random_state(model, LORA)) as wrapped:
@@ -48,6 +49,33 @@ def test_of_the_base_and_under_an_adapter(base, monkeypatch: pytest.MonkeyPatch)
         wrapped.base_model.disable_adapter_layers()
         same(force(wrapped, tokenizer, EXAMPLES), plain)
     assert force(model, tokenizer, EXAMPLES) == plain
+
+
+def test_an_adapter_that_is_added_gives_what_it_gives_attached(
+    base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = base
+    state = random_state(model, LORA)
+    added = force(model, tokenizer, EXAMPLES, (state, LORA))
+    with attached(model, LORA, state) as wrapped:
+        same(added, force(wrapped, tokenizer, EXAMPLES))
+    same(
+        added,
+        by_transformers(monkeypatch, lambda: force(model, tokenizer, EXAMPLES, (state, LORA))),
+    )
+    assert [f.loss for f in added] != [f.loss for f in force(model, tokenizer, EXAMPLES)]
+
+
+@pytest.mark.parametrize("mistake", ["another module", "another size"])
+def test_an_added_adapter_that_does_not_fit_is_refused(base, mistake: str) -> None:
+    model, tokenizer = base
+    state = random_state(model, LORA)
+    if mistake == "another module":
+        state = {k.replace("layers.1", "layers.7"): v for k, v in state.items()}
+    else:
+        state = {k: v[:-1] if "lora_B" in k else v for k, v in state.items()}
+    with pytest.raises(ValueError, match="adapter doesn't fit the model"):
+        force(model, tokenizer, EXAMPLES, (state, LORA))
 
 
 def test_of_several_adapters_it_is_the_active_one(base, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +113,7 @@ def test_merged_weights_and_other_types_go_through_transformers(base) -> None:
     model, tokenizer = base
     with attached(model, LORA, random_state(model, LORA)) as wrapped:
         wrapped.merge_adapter()
-        assert forcing._compact(wrapped, 8) is None
+        assert compact_of(wrapped, 8) is None
         assert force(wrapped, tokenizer, EXAMPLES[:1])
         wrapped.unmerge_adapter()
-    assert forcing._compact(model.double(), 8) is None
+    assert compact_of(model.double(), 8) is None
