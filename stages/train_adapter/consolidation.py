@@ -30,10 +30,14 @@ from stages.strategies.store import load_state, save_state
 from stages.train_adapter.measures import ModelMeasures
 from stages.training.settings import TrainSettings
 from stages.training.sft import reproducible
-from stages.training.train import N_PROBES, UncertifiedAdapter, train_uncertified
+from stages.training.train import UncertifiedAdapter, train_uncertified
 
 TRAIN_FLOPS, FORWARD_FLOPS = 6, 2
 """Operations per parameter and token, forward and backward, and forward alone."""
+
+STREAM_PROBES = 2
+"""Probe prompts of a certificate: fewer than a single adapter's, since a stream has hundreds of
+mixtures to certify, and one prompt already tells a live adapter from a dead one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Consolidation:
         """
         assert self._strategy is not None
         model, tokenizer = self.base
-        few = list(new)[:N_PROBES]
+        few = list(new)[:STREAM_PROBES]
         probes = [render_prompt(tokenizer, example.prompt) for example in few]
         served = self._strategy.serve(state, self.measures.embeddings(few))
         different = {tuple(sorted(weights.items())): weights for weights in served}

@@ -13,7 +13,7 @@ from torch import Tensor
 from stages.agent.actions import ActionError, parse_action
 from stages.agent.rendered import render_example
 from stages.records import Example
-from stages.training.settings import TrainingError
+from stages.training.settings import TrainingError, TrainSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +136,15 @@ def epoch_batches(sizes: Sequence[int], batch_size: int, seed: int, epoch: int) 
         batches[-1].append(index)
         held += sizes[index]
     return batches
+
+
+def planned_batches(sizes: Sequence[int], settings: TrainSettings) -> list[list[int]]:
+    """The batches of all epochs, one per step of the optimizer."""
+    return [
+        batch
+        for epoch in range(settings.epochs)
+        for batch in epoch_batches(sizes, settings.batch_size, settings.seed, epoch)
+    ]
 
 
 def micro_batches(

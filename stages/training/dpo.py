@@ -20,6 +20,7 @@ from stages.training.batches import MicroBatch, Row, micro_batches
 from stages.training.engine import Engine
 from stages.training.settings import TrainingError, TrainSettings
 from stages.training.sft import Penalty, optimize
+from stages.training.sharing import counted, tokens_of
 
 Pair = tuple[Row, Row]
 """Chosen and rejected row of one example."""
@@ -41,17 +42,20 @@ def run_dpo(
     first: list[float] = []
 
     def batch_loss(batch: list[int]) -> float:
-        members = [pairs[i] for i in batch]
+        different = counted([pairs[i] for i in batch], settings)
+        members = [pairs[batch[i]] for i, _ in different]
         total, preference_total = 0.0, 0.0
         for inside, micro in micro_batches(members, settings.micro_tokens):
             policy = sequence_log_probs(engine, micro)  # P, 2
-            chosen_at = [batch[i] for i in inside]
+            times = torch.tensor([different[i][1] for i in inside], device=policy.device)
+            chosen_at = [batch[different[i][0]] for i in inside]
             margin = policy - reference[chosen_at].to(policy.device)
-            preference = -F.logsigmoid(settings.beta * (margin[:, 0] - margin[:, 1])).sum()
+            each = -F.logsigmoid(settings.beta * (margin[:, 0] - margin[:, 1]))
+            preference = (each * times).sum()
             loss = preference
             if settings.sft_weight:
                 lengths = torch.tensor([members[i][0].n_targets for i in inside])
-                nll = -(policy[:, 0] / lengths.to(policy.device)).sum()
+                nll = -(policy[:, 0] / lengths.to(policy.device) * times).sum()
                 loss = loss + settings.sft_weight * nll
             (loss / len(batch)).backward()
             total += loss.item() / len(batch)
@@ -68,13 +72,15 @@ def reference_log_probs(
     engine: Engine, pairs: Sequence[Pair], settings: TrainSettings, fresh: bool
 ) -> Tensor:
     """Sequence log-probabilities (P, 2) of chosen and rejected under the frozen reference."""
-    reference = torch.zeros(len(pairs), 2)
+    different = [place for place, _ in counted(pairs, settings)]
+    found = torch.zeros(len(different), 2)
     engine.refresh()
     context = engine.adapter_off() if fresh else contextlib.nullcontext()
     with context, torch.no_grad():
-        for inside, micro in micro_batches(pairs, settings.micro_tokens):
-            reference[inside] = sequence_log_probs(engine, micro).cpu()
-    return reference
+        for inside, micro in micro_batches([pairs[i] for i in different], settings.micro_tokens):
+            found[inside] = sequence_log_probs(engine, micro).cpu()
+    known = {tokens_of(pairs[place]): found[n] for n, place in enumerate(different)}
+    return torch.stack([known[tokens_of(pair)] for pair in pairs])
 
 
 def sequence_log_probs(engine: Engine, micro: MicroBatch) -> Tensor:

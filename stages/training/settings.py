@@ -50,7 +50,8 @@ class TrainSettings:
     sft_weight: float = 0.0
     """Weight of the chosen answer's mean negative log-likelihood added to DPO's loss."""
     share_prefixes: bool = True
-    """Compute examples that are prefixes of one another (an episode's steps) in one pass."""
+    """Compute examples that are prefixes of one another (an episode's steps) in one pass, and
+    equal ones of a batch once, with their weight."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass (large models only)."""
     optimizer: str = "adamw"

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.training.batches import Row, epoch_batches, micro_batches
+from stages.training.batches import Row, micro_batches, planned_batches
 from stages.training.engine import Engine
 from stages.training.settings import NothingToLearn, TrainingError, TrainSettings
+from stages.training.sharing import counted
 
 CONSTANT_STEPS = 8
 """So many equal losses in a row count as constant (check 10)."""
@@ -33,13 +34,17 @@ def run_sft(
     """Train in place; returns the loss of every step, without the penalty."""
 
     def batch_loss(batch: list[int]) -> float:
-        members = [rows[i] for i in batch]
-        n_targets = sum(row.n_targets for row in members)
+        members = [[rows[i]] for i in batch]
+        n_targets = sum(row.n_targets for [row] in members)
+        different = counted(members, settings)
         total = 0.0
-        for _, micro in micro_batches([[row] for row in members], settings.micro_tokens):
+        for inside, micro in micro_batches(
+            [members[i] for i, _ in different], settings.micro_tokens
+        ):
             logits = engine.target_logits(micro)  # N, V
-            targets = micro.targets.to(logits.device)
-            loss = F.cross_entropy(logits, targets, reduction="sum") / n_targets
+            each = F.cross_entropy(logits, micro.targets.to(logits.device), reduction="none")  # N
+            times = torch.tensor([different[i][1] for i in inside])[micro.row].to(each.device)
+            loss = (each * times).sum() / n_targets
             loss.backward()
             total += loss.item()
         return total
@@ -63,11 +68,7 @@ def optimize(
     """
     parameters = engine.parameters()
     optimizer = make_optimizer(parameters, settings)
-    plan = [
-        batch
-        for epoch in range(settings.epochs)
-        for batch in epoch_batches(sizes, settings.batch_size, settings.seed, epoch)
-    ]
+    plan = planned_batches(sizes, settings)
     losses: list[float] = []
     engine.refresh()
     for step, batch in enumerate(tqdm(plan, desc="training", disable=not progress, leave=False)):

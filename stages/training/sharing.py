@@ -1,9 +1,13 @@
-"""One forward pass for examples that are prefixes of one another.
+"""One forward pass for examples that are prefixes of one another, or equal.
 
 The steps of one episode, each an example of its own, show the model the same beginning again and
 again. Under causal attention a token's logits depend on what stands before it only, so the
 longest row gives the logits of all of them: loss and gradient of the batch are the same, at a
 fraction of the tokens. What changes is which examples meet in a batch: those of one episode do.
+
+Short questions and answers, and few examples repeated up to a budget of tokens, are equal often:
+of format A's some 750 pairs a fifth differ. Equal ones of a batch pass once, each weighing what
+it would: the sum of the batch's losses is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +15,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from stages.training.batches import Row
+from stages.training.batches import Row, planned_batches
+from stages.training.settings import TrainSettings
+
+Tokens = tuple[tuple[tuple[int, ...], tuple[bool, ...]], ...]
+"""Ids and mask of each row of a group."""
 
 
 def share_prefixes(rows: Sequence[Row]) -> list[Row]:
@@ -45,3 +53,33 @@ def _unite(longer: Row, row: Row) -> Row:
         learn or (t < len(row.mask) and row.mask[t]) for t, learn in enumerate(longer.mask)
     )
     return dataclasses.replace(longer, mask=mask, n_examples=longer.n_examples + row.n_examples)
+
+
+def tokens_of(group: Sequence[Row]) -> Tokens:
+    """What the group's loss depends on."""
+    return tuple((row.ids, row.mask) for row in group)
+
+
+def counted(groups: Sequence[Sequence[Row]], settings: TrainSettings) -> list[tuple[int, int]]:
+    """(place, times) of each different group of a batch, by first place.
+
+    Groups are equal that have the same tokens and targets, whatever example they come from. Where
+    nothing is to be shared every group counts as different.
+    """
+    if not settings.share_prefixes:
+        return [(place, 1) for place in range(len(groups))]
+    places: dict[Tokens, list[int]] = {}
+    for place, group in enumerate(groups):
+        places.setdefault(tokens_of(group), []).append(place)
+    return [(equal[0], len(equal)) for equal in places.values()]
+
+
+def computed_tokens(groups: Sequence[Sequence[Row]], settings: TrainSettings) -> int:
+    """Tokens that pass through the model in all epochs; a group is what is drawn together."""
+    lengths = [sum(len(row.ids) for row in group) for group in groups]
+    sizes = [group[0].n_examples for group in groups]
+    return sum(
+        lengths[batch[place]]
+        for batch in planned_batches(sizes, settings)
+        for place, _ in counted([groups[i] for i in batch], settings)
+    )

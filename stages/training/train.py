@@ -20,7 +20,7 @@ from stages.training.engine import Engine, PeftEngine
 from stages.training.fast_qwen2 import FastQwen2, supports
 from stages.training.settings import TrainingError, TrainSettings
 from stages.training.sft import Penalty, reproducible, run_sft
-from stages.training.sharing import share_prefixes
+from stages.training.sharing import computed_tokens, share_prefixes
 
 N_PROBES = 8
 """Probe prompts of the certificate, when none are given: the first examples' own."""
@@ -43,7 +43,8 @@ class UncertifiedAdapter:
     target_tokens: int
     """Of these, the tokens that the loss covered."""
     computed_tokens: int
-    """Tokens that passed through the model: fewer than ``tokens`` where prefixes are shared."""
+    """Tokens that passed through the model in training: fewer than ``tokens`` where some are
+    shared (see sharing.py)."""
     n_examples: int
     """Different examples trained on."""
     engine: str
@@ -127,7 +128,10 @@ def train_uncertified(
         losses=tuple(losses),
         tokens=settings.epochs * sum(len(row.ids) for row in every),
         target_tokens=settings.epochs * sum(row.n_targets for row in every),
-        computed_tokens=settings.epochs * sum(len(row.ids) for row in [*rows, *rejected]),
+        computed_tokens=computed_tokens(
+            list(zip(rows, rejected, strict=True)) if rejected else [[row] for row in rows],
+            settings,
+        ),
         n_examples=len({example.example_id for example in examples}),
         engine=engine.name,
         seconds=seconds,
