@@ -6,7 +6,7 @@ longest row gives the logits of all of them: loss and gradient of the batch are 
 fraction of the tokens. What changes is which examples meet in a batch: those of one episode do.
 
 Short questions and answers, and few examples repeated up to a budget of tokens, are equal often:
-of format A's some 750 pairs a fifth differ. Equal ones of a batch pass once, each weighing what
+of the pilot's 747 pairs of format A 22 differ. Equal ones of a batch pass once, each weighing what
 it would: the sum of the batch's losses is the same.
 """
 
