@@ -19,7 +19,6 @@ from stages.agent.sandbox import (
     layout,
     open_sandbox,
 )
-from stages.agent.sandbox.layout import memory_folder
 
 DOUBLE = "def f(n):\n    return 2 * n\n"
 CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
@@ -269,42 +268,3 @@ def test_bad_configuration() -> None:
         SandboxConfig(backend="jail")
     with pytest.raises(ValueError, match=r"sandbox\.cpu_seconds is 0"):
         SandboxConfig(cpu_seconds=0)
-
-
-FILLER = """
-import time
-kept = []
-while True:
-    handle = open("big", "wb")
-    handle.write(bytes(1 << 24))
-    handle.flush()
-    kept.append(handle)
-    __import__("os").unlink("big")
-    time.sleep(0.01)
-"""
-
-
-def test_a_run_that_fills_the_memory_of_workspaces_is_stopped() -> None:
-    """Also with files that have no name any more; the next run has its room again."""
-    if memory_folder() is None:
-        pytest.skip("sandboxes of this machine lie on a disk")
-    limits = SandboxConfig(memory_mb=256, wall_seconds=60.0, cpu_seconds=60, workers=1)
-    try:
-        with open_sandbox(limits) as sandbox, sandbox.workspace() as folder:
-            result = sandbox.run_program(FILLER, folder)
-            assert (result.killed_by, result.timed_out) == ("files", False)
-            assert sandbox.run_program("print(open('x', 'w').write('y'))", folder).output == "1\n"
-    except SandboxUnavailable as reason:
-        pytest.skip(str(reason))
-
-
-def test_memory_is_no_place_for_workspaces_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TMPDIR", raising=False)
-    monkeypatch.setattr(layout, "ROOM", 1 << 62)
-    assert memory_folder() is None
-    monkeypatch.setattr(layout, "ROOM", 0)
-    monkeypatch.setenv("TMPDIR", "/somewhere")
-    assert memory_folder() is None
-    monkeypatch.delenv("TMPDIR")
-    monkeypatch.setattr(layout, "MEMORY", Path("/nowhere"))
-    assert memory_folder() is None

@@ -14,17 +14,15 @@ from stages.adapters.lora import adapter_sha256, attached, delta_weights
 from stages.adapters.merge import Adapter
 from stages.lab.cells import STORE
 from stages.lab.context import Lab
-from stages.lab.forcing import embed, force
-from stages.lab.streams import opening
+from stages.lab.forcing import force
 from stages.records import read_json
 from stages.strategies.factors import mixture
 from stages.strategies.protocol import ADAPTER, State
 from stages.strategies.spectra import truncate
 from stages.strategies.store import load_state
 from stages.train_adapter import consolidation, streams
-from stages.train_adapter.measures import ModelMeasures
 from stages.train_adapter.streams import train_streams
-from stages.training.settings import TrainingError, TrainSettings
+from stages.training.settings import TrainingError
 from tests.small_stream import RANK, Arms, small_base, stream_lab, write_inputs
 
 ROUTER = {"steps": 20}
@@ -241,40 +239,6 @@ def test_a_finished_stream_is_not_trained_again_and_another_setting_is(base, mon
     assert contents() == before
     with pytest.raises(TypeError):
         ran(base, {"kept": ("naive", {}), "held": ("ewc", {"samples": 3})})
-
-
-def test_what_a_strategy_asks_is_answered_alike_and_counted_once(base):
-    lab = stream_lab({})
-    examples = write_inputs(lab, Path())[:4]
-    measures = ModelMeasures(base, TrainSettings(epochs=1, min_examples=1))
-    first = measures.losses(None, examples)
-    spent = measures.meter.scored_tokens
-    assert spent == sum(measures.tokens(examples))
-    assert measures.losses(None, examples) == first
-    assert measures.confidences(examples) == [-loss for loss in first]
-    assert measures.meter.scored_tokens == spent
-    model, tokenizer = base
-    wanted, _ = embed(model, tokenizer, [opening(example) for example in examples])
-    torch.testing.assert_close(measures.embeddings(examples), wanted, atol=0, rtol=0)
-
-
-@pytest.mark.parametrize("space", ["factors", "delta"])
-def test_gradients_are_one_per_example(base, space):
-    ran(base, {"naive": ("naive", {})})
-    examples = write_inputs(stream_lab({}), Path())[:3]
-    adapter = state_of("naive", 3).adapters[ADAPTER]
-    measures = ModelMeasures(base, TrainSettings(epochs=1, min_examples=1))
-    found = list(measures.gradients(adapter, examples, space))
-    alone = [next(iter(measures.gradients(adapter, [e], space))) for e in examples]
-    for together, by_itself in zip(found, alone, strict=True):
-        for name, gradient in together.items():
-            torch.testing.assert_close(gradient, by_itself[name], atol=1e-6, rtol=1e-5)
-    if space == "delta":  # dL/dA = scale·Bᵀ·dL/dΔW
-        [factor] = measures.gradients(adapter, examples[:1], "factors")
-        for name, gradient in found[0].items():
-            key = f"base_model.model.{name}.lora_"
-            through = adapter[1].scale * adapter[0][f"{key}B.weight"].T @ gradient
-            torch.testing.assert_close(factor[f"{key}A.weight"], through, rtol=1e-3, atol=1e-5)
 
 
 def test_timings_stay_outside_of_what_is_tracked(base):
