@@ -178,8 +178,8 @@ def served_logits(
         import torch
 
         with torch.inference_mode():
-            rows = [small.logits(hidden_states(small, [probe])[-1:]) for probe in probes]
-            return torch.cat(rows).clone()
+            last = [hidden_states(small, [probe], [len(probe) - 1]) for probe in probes]
+            return torch.cat([small.logits(hidden) for hidden in last]).clone()
     if adapter is None:
         return next_token_logits(model, probes)
     with attached(model, adapter[1], adapter[0]) as wrapped:

@@ -90,6 +90,29 @@ class SlotCache:
         self.ids[slot, kept : len(ids)] = ids[kept:]
         return kept
 
+    def nearest(self, ids: np.ndarray, ends_S: np.ndarray) -> tuple[int, int]:
+        """(slot, tokens) of the slot that begins most like ``ids``, up to its ``ends_S``.
+
+        The last of ``ids`` doesn't count: it is always computed.
+        """
+        most = len(ids) - 1
+        differs = self.ids[:, :most] != ids[:most]
+        same_S = np.full_like(ends_S, most)
+        if most:
+            first_S = differs.argmax(1)
+            same_S = np.where(differs[np.arange(len(first_S)), first_S], first_S, most)
+        same_S = np.minimum(same_S, ends_S)
+        slot = int(same_S.argmax())
+        return slot, int(same_S[slot])
+
+    def copy_prefix(self, source: int, target: int, end: int) -> None:
+        """Store what ``source`` has up to ``end``; it begins with the same tokens."""
+        start = int(self.lengths[target])
+        for block in (*self._keys, *self._values):
+            block[target, :, start:end] = block[source, :, start:end]
+        self._mask[target, start:end] = 0.0
+        self.lengths[target] = end
+
     def move(self, source: int, target: int) -> None:
         """Copy one slot onto another."""
         stored = int(self.lengths[source])
@@ -108,17 +131,20 @@ class SlotCache:
         slots_T = np.repeat(slots, [end - start for _, start, end in spans])
         where = self._places(slots_T, positions_T)
         self.blocks.touch(max(slots) + 1, max(ends))
+        last = np.cumsum([end - start for _, start, end in spans]) - 1
 
         def attend(layer: int, qkv: Tensor) -> Tensor:
             queries = self._store(layer, qkv, where).transpose(0, 1)
             outputs, at = [], 0
             for slot, start, end in spans:
+                # of the last layer only the last token's output is wanted, which sees everything
+                first = end - 1 if layer == len(self.model.layers) - 1 else start
                 out = F.scaled_dot_product_attention(
-                    queries[None, :, at : at + end - start],
+                    queries[None, :, at + first - start : at + end - start],
                     self._keys[layer][slot, None, :, :end],
                     self._values[layer][slot, None, :, :end],
-                    attn_mask=self._causal[start:end, :end] if start else None,
-                    is_causal=not start,
+                    attn_mask=self._causal[start:end, :end] if 0 < first < end - 1 else None,
+                    is_causal=not first and end > 1,
                     scale=1.0,
                     enable_gqa=self.model.heads != self.model.kv_heads,
                 )
@@ -126,12 +152,13 @@ class SlotCache:
                 at += end - start
             return torch.cat(outputs)
 
-        hidden_TC = self.model.forward(self._tensor(ids_T), self._tensor(positions_T), attend)
+        hidden_NC = self.model.forward(
+            self._tensor(ids_T), self._tensor(positions_T), attend, self._tensor(last)
+        )
         for slot, start, end in spans:
             self._mask[slot, start:end] = 0.0
         self.lengths[slots] = ends
-        last = np.cumsum([end - start for _, start, end in spans]) - 1
-        return self.model.logits(hidden_TC[self._tensor(last)])
+        return self.model.logits(hidden_NC)
 
     def decode(self, rows: int, active_B: np.ndarray) -> Tensor:
         """One token for each of the first ``rows`` slots; logits [len(active), V] of the active.

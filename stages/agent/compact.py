@@ -22,7 +22,9 @@ from torch import Tensor
 from stages.agent.matrix import Matrix
 
 Attend = Callable[[int, Tensor], Tensor]
-"""(layer, qkv [T, (H + 2 K) D] with rotated queries and keys) -> attention output [T, H D]."""
+"""(layer, qkv [T, (H + 2 K) D] with rotated queries and keys) -> attention output [T, H D].
+
+Of the last layer only the rows that ``forward`` was told to keep."""
 
 
 FEW, STEP = 64, 32
@@ -54,10 +56,16 @@ class CompactQwen2:
     head_dim: int
     eps: float
 
-    def forward(self, ids_T: Tensor, positions_T: Tensor, attend: Attend) -> Tensor:
-        """Hidden states [T, C] after the last norm; rows are whatever ``attend`` says they are."""
+    def forward(
+        self, ids_T: Tensor, positions_T: Tensor, attend: Attend, kept_N: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states [T, C] after the last norm; rows are whatever ``attend`` says they are.
+
+        ``kept_N``: the places whose states are wanted [N, C]. After the last attention nothing
+        looks at another position, so only these are carried on.
+        """
         rows = ids_T.shape[0]
-        over = -rows % STEP if rows > FEW else 0
+        over = _over(rows)
         x = F.pad(self.embed[ids_T], (0, 0, 0, over))
         rotary = self.rotary[F.pad(positions_T, (0, over))]
         turned = (self.heads + self.kv_heads) * self.head_dim
@@ -67,7 +75,12 @@ class CompactQwen2:
             h = F.rms_norm(x, width, None, self.eps)
             qkv = layer.qkv(h)
             torch.view_as_complex(qkv[:, :turned].view(shape)).mul_(rotary)
-            x = layer.out.add_to(x, F.pad(attend(number, qkv[:rows]), (0, 0, 0, over)))
+            mixed = attend(number, qkv[:rows])
+            if kept_N is not None and number == len(self.layers) - 1:
+                rows = kept_N.shape[0]
+                over = _over(rows)
+                x = F.pad(x[kept_N], (0, 0, 0, over))
+            x = layer.out.add_to(x, F.pad(mixed, (0, 0, 0, over)))
             h = F.rms_norm(x, width, None, self.eps)
             gate, up = layer.gate_up(h).chunk(2, -1)
             x = layer.down.add_to(x, F.silu(gate).mul_(up))
@@ -75,6 +88,11 @@ class CompactQwen2:
 
     def logits(self, hidden_TC: Tensor) -> Tensor:
         return self.head(hidden_TC)
+
+
+def _over(rows: int) -> int:
+    """How many rows more there are to be computed, unseen."""
+    return -rows % STEP if rows > FEW else 0
 
 
 def supports(config: Any) -> bool:

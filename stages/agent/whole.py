@@ -55,23 +55,26 @@ def _active(model: Any) -> str | None:
     return None if layers[0].disable_adapters else str(model.active_adapter)
 
 
-def hidden_states(small: CompactQwen2, rows: Sequence[Sequence[int]]) -> Tensor:
+def hidden_states(
+    small: CompactQwen2, rows: Sequence[Sequence[int]], kept: Sequence[int] | None = None
+) -> Tensor:
     """Last hidden states (T, d) of the rows' tokens, one row after the other.
 
-    After the last norm, but for its gain, which the compact form has in its head.
+    After the last norm, but for its gain, which the compact form has in its head. ``kept``: only
+    the states at these places (N, d).
     """
     lengths = [len(row) for row in rows]
     ids = torch.tensor([token for row in rows for token in row])
     positions = torch.cat([torch.arange(length) for length in lengths])
-    return small.forward(ids, positions, _attend(small, lengths))
+    index = None if kept is None else torch.tensor(list(kept), dtype=torch.long)
+    return small.forward(ids, positions, _attend(small, lengths, index), index)
 
 
-def _attend(small: CompactQwen2, lengths: Sequence[int]) -> compact.Attend:
+def _attend(small: CompactQwen2, lengths: Sequence[int], kept_N: Tensor | None) -> compact.Attend:
     """Causal attention of each row to itself, rows one after the other."""
     heads, kv_heads, size = small.heads, small.kv_heads, small.head_dim
 
     def attend(layer: int, qkv: Tensor) -> Tensor:
-        del layer
         parts = qkv.unflatten(1, (-1, size)).split((heads, kv_heads, kv_heads), 1)
         query, key, value = (part.transpose(0, 1)[None] for part in parts)  # 1, H, T, D
         outputs, at = [], 0
@@ -87,6 +90,7 @@ def _attend(small: CompactQwen2, lengths: Sequence[int]) -> compact.Attend:
             )
             outputs.append(out[0].transpose(0, 1).flatten(1))
             at += length
-        return torch.cat(outputs)
+        mixed = torch.cat(outputs)
+        return mixed if kept_N is None or layer < len(small.layers) - 1 else mixed[kept_N]
 
     return attend

@@ -13,6 +13,7 @@ from stages.agent.chat import Message
 from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
+from stages.lab.alone import alone
 from stages.lab.pool import kept_open
 from stages.params import (
     AgentParams,
@@ -138,7 +139,9 @@ def run_main(stage: str, work) -> None:  # type: ignore[no-untyped-def]
     parser.add_argument("experiment", help="its name in params.yaml, where its values stand")
     name = parser.parse_args().experiment
     try:
-        work(open_lab(name))
+        lab = open_lab(name)
+        with alone(stage, name):
+            work(lab)
     except expected_errors() as error:
         sys.exit(f"{stage}: {error}")
 

@@ -108,11 +108,11 @@ def _compact_pass(
 ) -> list[Forced]:
     """Rows one after the other, without padding; only targets pass through the output head."""
     lengths = [len(ids) - 1 for ids, _ in rows]  # a row's last token is only a target
-    hidden = hidden_states(small, [row[:-1] for row, _ in rows])  # T, d
     places = [[t - 1 for t in range(1, len(mask)) if mask[t]] for _, mask in rows]
     starts = [0, *itertools.accumulate(lengths)]
     index = [start + t for start, own in zip(starts, places, strict=False) for t in own]
-    logits = small.logits(hidden[index]).split([len(own) for own in places])  # of each row: N, V
+    hidden = hidden_states(small, [row[:-1] for row, _ in rows], index)  # of all targets: N, d
+    logits = small.logits(hidden).split([len(own) for own in places])  # of each row: N, V
     wanted = [
         torch.tensor([row[t + 1] for t in own]) for (row, _), own in zip(rows, places, strict=True)
     ]

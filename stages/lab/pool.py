@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.util import Finalize
@@ -18,6 +20,8 @@ from tqdm import tqdm
 
 from stages.lab.cells import Cell
 
+ORPHAN_SECONDS = 0.5
+"""How often a worker looks whether its parent lives."""
 _JOBS: Sequence[Callable[[], Any]] = ()
 T = TypeVar("T")
 
@@ -56,7 +60,8 @@ def run_jobs(jobs: Sequence[Callable[[], Any]], label: str, workers: int = 0) ->
             return [job() for job in tqdm(jobs, **bar)]
     _JOBS = jobs
     try:
-        with multiprocessing.get_context("fork").Pool(workers, _start_worker) as pool:
+        fork = multiprocessing.get_context("fork")
+        with fork.Pool(workers, _start_worker, (os.getpid(),)) as pool:
             results = list(tqdm(pool.imap(_call, range(len(jobs))), total=len(jobs), **bar))
             pool.close()
             pool.join()  # so that workers close what they keep open; leaving `with` kills them
@@ -91,11 +96,22 @@ def _keeping() -> Iterator[None]:
         _KEPT = outer
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     global _KEPT
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _KEPT = _Kept()
     Finalize(_KEPT, _KEPT.close, exitpriority=10)
     signal.signal(signal.SIGTERM, _leave)
+
+
+def _end_with(parent: int) -> None:
+    """End when the stage's process does, also when it was killed: nobody would take the results.
+
+    A worker would else finish its job beside those of the next run.
+    """
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_SECONDS)
+    os._exit(1)
 
 
 def _leave(*_: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from stages.lab.alone import alone
 from stages.lab.context import expected_errors
 from stages.lab.loops import open_loop
 from stages.self_improve.work import work
@@ -16,7 +17,9 @@ def main() -> None:
     parser.add_argument("loop", help="its name under `loops` in params.yaml")
     name = parser.parse_args().loop
     try:
-        work(open_loop(name))
+        loop = open_loop(name)
+        with alone("self_improve", name):
+            work(loop)
     except expected_errors() as error:
         sys.exit(f"self_improve: {error}")
 

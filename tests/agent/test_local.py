@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 
+from stages.agent.cache import SlotCache
 from stages.agent.chat import render_prompt
 from stages.agent.local import AdapterError, LocalConfig, LocalModel
 from stages.agent.model import Completion, Request
@@ -251,3 +252,36 @@ def test_two_streams_at_once_have_memory_of_their_own() -> None:
         done["second"].update(second.poll())
     for each in done.values():
         assert facts([each[n] for n in range(len(answers))]) == answers
+
+
+@pytest.mark.parametrize("slots", [3, 8])
+def test_a_beginning_that_prompts_share_is_computed_once(
+    slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four samples each of three questions, under one system prompt of 64 tokens and more."""
+    system = {"role": "system", "content": "rules " * 10}
+    asked = [
+        Request((system, {"role": "user", "content": f"question {q} " * 4}), None, 1.0, 9, seed=s)
+        for q in range(3)
+        for s in range(4)
+    ]
+    model, computed = local(max_batch=slots), 0
+    prefill = SlotCache.prefill
+
+    def counted(cache: SlotCache, slots: list[int], ends: list[int]) -> torch.Tensor:
+        nonlocal computed
+        computed += sum(
+            end - int(cache.lengths[slot]) for slot, end in zip(slots, ends, strict=True)
+        )
+        return prefill(cache, slots, ends)
+
+    alone = [facts(model.complete([one]))[0] for one in asked]
+    monkeypatch.setattr(SlotCache, "prefill", counted)
+    answers = model.complete(asked)
+    assert facts(answers) == alone
+    assert {done.cached_tokens for done in answers} == {0}  # chance isn't counted
+    whole = [len(model.render(one)) for one in asked[::4]]
+    begins = len(model.render(Request((system,), None, 1.0, 9)))
+    if slots == 8:  # the first question whole, of the others what is theirs, of samples a token
+        assert computed <= whole[0] + sum(n - begins + 8 for n in whole[1:]) + 9
+    assert computed < sum(4 * n for n in whole) / 2

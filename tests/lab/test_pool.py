@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,3 +87,35 @@ def test_two_calls_share_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         run_jobs([use(tmp_path, "a")] * 2, "jobs", workers=1)
     assert lines(tmp_path, "opened") == {str(os.getpid()): ["a", "a"]}
+
+
+WORKING = """
+import sys, time
+from pathlib import Path
+from stages.lab.pool import run_jobs
+
+def job():
+    while True:
+        Path(sys.argv[1]).open("a").write("x")
+        time.sleep(0.05)
+
+run_jobs([job, job], "jobs", workers=2)
+"""
+
+
+def test_workers_end_with_a_stage_that_is_killed(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    stage = subprocess.Popen([sys.executable, "-c", WORKING, str(trace)], stderr=subprocess.PIPE)
+    until(lambda: trace.exists() and trace.stat().st_size > 10)
+    stage.send_signal(signal.SIGKILL)
+    stage.communicate(timeout=30)  # its workers hold the pipe open until they end
+    size = trace.stat().st_size
+    time.sleep(0.3)
+    assert trace.stat().st_size == size
+
+
+def until(true) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
