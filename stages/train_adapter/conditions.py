@@ -20,7 +20,7 @@ from stages.params import values_of
 from stages.records import Example, read_json, read_jsonl, sha256_file, write_json
 from stages.train_adapter.placebo import random_delta, shuffle
 from stages.training.settings import TrainSettings
-from stages.training.train import train
+from stages.training.train import require_enough, train
 
 RANDOM = "placebo_random"
 
@@ -97,11 +97,19 @@ def _trained(
         sha256_file(source),
         _sessions_sha256(source),
         values_of(lab.model),
-        values_of(settings),
+        # of how many examples are enough the bytes don't depend: a pilot's adapter serves others
+        values_of(dataclasses.replace(settings, min_examples=1, allow_small=True)),
         values_of(lora),
         place.name,
     ]
-    return cells.job(place.name, key, "", partial(_train, lab, base, place), _clock(lab, place))
+    make = partial(_train, lab, base, place)
+    cell = cells.job(place.name, key, "", make, _clock(lab, place))
+
+    def trained() -> Path:
+        require_enough(_examples(lab, place), settings)
+        return cell()
+
+    return trained
 
 
 def _clock(lab: Lab, place: AdapterPlace) -> Path:
@@ -112,7 +120,7 @@ def _clock(lab: Lab, place: AdapterPlace) -> Path:
 def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -> None:
     settings, lora = settings_of(lab, place)
     source = examples_file(lab, place.world, place.split, place.arm)
-    examples = few(read_jsonl(source, Example), place)
+    examples = _examples(lab, place)
     dealt: dict[str, str] = {}
     if place.arm == "placebo_shuffled":
         examples, dealt["shuffled"] = shuffle(examples, place.seed, lab.suite.name)
@@ -136,6 +144,11 @@ def _train(lab: Lab, base: tuple[Any, Any], place: AdapterPlace, folder: Path) -
     _save(lab, folder, result.state, lora, facts, dataclasses.asdict(result.certificate))
     write_json(folder / "losses.json", list(result.losses))
     write_json(_clock(lab, place), {"seconds": result.seconds, "tokens": result.tokens})
+
+
+def _examples(lab: Lab, place: AdapterPlace) -> list[Example]:
+    source = examples_file(lab, place.world, place.split, place.arm)
+    return few(read_jsonl(source, Example), place)
 
 
 def _sessions_sha256(source: Path) -> str:

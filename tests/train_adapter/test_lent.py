@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stages.lab.places import AdapterPlace, adapter_place
 from stages.records import read_json, write_json, write_jsonl
 from stages.train_adapter import conditions
 from stages.train_adapter.conditions import train_conditions
+from stages.training.settings import TrainingError
 from tests.small_lab import small_lab
 from tests.train_adapter.conftest import make_examples
 
@@ -100,3 +102,26 @@ def test_another_world_s_new_adapter_is_lent_anew(model, tokenizer, other: str) 
     write_jsonl(lab.folder("data/synthetic") / other / "A" / "T.jsonl", make_examples(24)[6:18])
     train_conditions(lab, (model, tokenizer))
     assert weights.read_bytes() != before
+
+
+@pytest.mark.parametrize("least", [12, 13])
+def test_a_pilots_adapter_serves_a_registered_experiment_that_asks_for_no_more_examples(
+    least: int, model, tokenizer, other: str, trained: list[str]
+) -> None:
+    pilot = lab_of(WORLD)
+    train = dataclasses.replace(pilot.experiment.train, min_examples=least)
+    values = dataclasses.replace(pilot.experiment, kind="registered", train=train)
+    registered = dataclasses.replace(pilot, name="e09", experiment=values)
+    shutil.copytree("data/synthetic/p1", "data/synthetic/e09")
+    train_conditions(pilot, (model, tokenizer))
+    trained.clear()
+    if least > 12:
+        with pytest.raises(TrainingError, match=r"12 different examples are fewer .* of 13"):
+            train_conditions(registered, (model, tokenizer))
+        assert not list(Path("models/adapters/e09").rglob("*.safetensors"))
+        return
+    train_conditions(registered, (model, tokenizer))
+    assert trained == []
+    places = [adapter_place(lab, WORLD, "A", "skill", 0) for lab in (pilot, registered)]
+    made = [{file.name: file.read_bytes() for file in place.path.iterdir()} for place in places]
+    assert made[0] == made[1] and len(made[0]) >= 6
