@@ -62,10 +62,11 @@ def run_jobs(jobs: Sequence[Callable[[], Any]], label: str, workers: int = 0) ->
     try:
         fork = multiprocessing.get_context("fork")
         with fork.Pool(workers, _start_worker, (os.getpid(),)) as pool:
-            results = list(tqdm(pool.imap(_call, range(len(jobs))), total=len(jobs), **bar))
+            ended = pool.imap_unordered(_call, range(len(jobs)))  # an error is told at once
+            results = dict(tqdm(ended, total=len(jobs), **bar))
             pool.close()
             pool.join()  # so that workers close what they keep open; leaving `with` kills them
-            return results
+            return [results[index] for index in range(len(jobs))]
     finally:
         _JOBS = ()
 
@@ -132,5 +133,5 @@ def run_cells(
         run_jobs(missing, label, workers)
 
 
-def _call(index: int) -> Any:
-    return _JOBS[index]()
+def _call(index: int) -> tuple[int, Any]:
+    return index, _JOBS[index]()

@@ -66,7 +66,7 @@ def test_an_error_closes_it_too(tmp_path: Path, workers: int) -> None:
         use(tmp_path, "b")()
         time.sleep(30)
 
-    jobs = [use(tmp_path, "a"), broken, long] if workers == 1 else [broken, long]
+    jobs = [use(tmp_path, "a"), broken, long] if workers == 1 else [long, broken]
     began = time.monotonic()
     with pytest.raises(ValueError, match="cell 3"):
         run_jobs(jobs, "jobs", workers)
