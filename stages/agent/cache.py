@@ -95,7 +95,7 @@ class SlotCache:
 
         The last of ``ids`` doesn't count: it is always computed.
         """
-        most = len(ids) - 1
+        most = min(len(ids) - 1, self.positions)  # a prompt may be longer than there is room
         differs = self.ids[:, :most] != ids[:most]
         same_S = np.full_like(ends_S, most)
         if most:

@@ -14,6 +14,7 @@ from stages.agent.episode import AgentConfig
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
 from stages.lab.alone import alone
+from stages.lab.cells import STORE
 from stages.lab.pool import kept_open
 from stages.params import (
     AgentParams,
@@ -31,6 +32,9 @@ from stages.params import (
 )
 from stages.records import RecordError, Task
 from stages.suites.suite import Harness, Suite
+
+OUTCOMES: str | None = str(STORE / "outcomes.sqlite")
+"""What sandboxes have found out in generated worlds, for all experiments of this clone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Lab:
     def sandbox(self, workers: int = 1) -> SandboxConfig:
         """The limits of one run of model-written code."""
         values = {**dataclasses.asdict(self.params.sandbox), "workers": workers}
-        return SandboxConfig(**values)
+        return SandboxConfig(**values, memory=OUTCOMES)
 
     def open_harness(self, workers: int = 1) -> AbstractContextManager[Harness]:
         """Where the suite's tasks are played and graded; closed at the end."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.util import Finalize
@@ -99,25 +98,28 @@ def _keeping() -> Iterator[None]:
 
 def _start_worker(parent: int) -> None:
     global _KEPT
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _KEPT = _Kept()
     Finalize(_KEPT, _KEPT.close, exitpriority=10)
-    signal.signal(signal.SIGTERM, _leave)
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # what it means, _watch does
+    threading.Thread(target=_watch, args=(parent, told, _KEPT), daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """End when the stage's process does, also when it was killed: nobody would take the results.
+def _watch(parent: int, told: int, kept: _Kept) -> None:
+    """End this worker when another's job has failed, closing what it keeps open, or its parent has.
 
-    A worker would else finish its job beside those of the next run.
+    A job may be deep in arithmetic, or wait for the next one, where a signal's handler comes too
+    late or never. A worker whose stage was killed would else finish its job beside the next run's.
     """
     while os.getppid() == parent:
-        time.sleep(ORPHAN_SECONDS)
+        if select.select([told], [], [], ORPHAN_SECONDS)[0] and signal.SIGTERM in os.read(told, 64):
+            try:
+                kept.close()
+            finally:
+                os._exit(1)
     os._exit(1)
-
-
-def _leave(*_: object) -> None:
-    """Another worker's job has failed: end as at the end of all jobs, closing what is kept open."""
-    sys.exit(1)
 
 
 def run_cells(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from stages.agent.diff import changed_files, unified_diff
 from stages.agent.sandbox import RememberedSandbox, Sandbox, TestResult
@@ -22,8 +21,9 @@ class TextHarness:
     def __init__(self, suite: Suite, sandbox: Sandbox, pure: bool = False) -> None:
         self.suite, self.sandbox = suite, sandbox
         self.at_once = max(1, sandbox.config.workers)
-        self._runner = RememberedSandbox(sandbox) if pure else sandbox
-        self._graded: dict[Any, Grade] | None = {} if pure else None
+        remembered = RememberedSandbox(sandbox) if pure else None
+        self._runner = remembered or sandbox
+        self._memory = remembered.memory if remembered else None
 
     def runner(self, task: Task) -> Sandbox | RememberedSandbox:
         """The same for every task."""
@@ -31,15 +31,18 @@ class TextHarness:
         return self._runner
 
     def grade(self, task: Task, changes: Mapping[str, str | None]) -> Grade:
-        key = (task.instance_id, task.tree_hash, frozenset(changes.items()))
-        if self._graded is not None and key in self._graded:
-            return self._graded[key]
-        results = self._results(task, changes)
-        tests = {result.name: result.passed for result in results}
-        grade = Grade(Outcome.RESOLVED if all(tests.values()) else Outcome.UNRESOLVED, tests)
-        if self._graded is not None and all(result.complete for result in results):
-            self._graded[key] = grade
-        return grade
+        if self._memory is None:
+            results = self._results(task, changes)
+            return _grade({result.name: result.passed for result in results})
+        asked = [self._present(task, changes), self.suite.tests(task), _names(task)]
+        key = self._memory.key("grade", asked)
+        tests = self._memory.get(key)
+        if tests is None:
+            results = self._results(task, changes)
+            tests = {result.name: result.passed for result in results}
+            if all(result.complete for result in results):
+                self._memory.put({key: tests})
+        return _grade(tests)
 
     def problem(self, task: Task) -> str:
         """As the Protocol says; PASS_TO_PASS tests must pass before the patch too, and the
@@ -66,17 +69,27 @@ class TextHarness:
         return {result.name: result.passed for result in self._results(task, changes)}
 
     def _results(self, task: Task, changes: Mapping[str, str | None]) -> list[TestResult]:
-        names = [*task.FAIL_TO_PASS, *task.PASS_TO_PASS]
         if not task.FAIL_TO_PASS:
             raise ValueError(
                 f"{task.instance_id} has no FAIL_TO_PASS tests, so nothing can show that it is "
                 "resolved. Leave it out of the suite's list, or use the complete data set."
             )
-        files = {**self.suite.files(task), **changes}
-        present = {path: text for path, text in files.items() if text is not None}
         with self.sandbox.workspace() as workspace:
-            materialise(Path(workspace), present)
-            return self.sandbox.run_tests(Path(workspace), self.suite.tests(task), names)
+            materialise(Path(workspace), self._present(task, changes))
+            return self.sandbox.run_tests(Path(workspace), self.suite.tests(task), _names(task))
+
+    def _present(self, task: Task, changes: Mapping[str, str | None]) -> dict[str, str]:
+        """The task's files with the changes applied."""
+        files = {**self.suite.files(task), **changes}
+        return {path: text for path, text in files.items() if text is not None}
+
+
+def _names(task: Task) -> list[str]:
+    return [*task.FAIL_TO_PASS, *task.PASS_TO_PASS]
+
+
+def _grade(tests: Mapping[str, bool]) -> Grade:
+    return Grade(Outcome.RESOLVED if all(tests.values()) else Outcome.UNRESOLVED, tests)
 
 
 @contextmanager

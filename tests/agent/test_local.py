@@ -149,7 +149,9 @@ def test_more_episodes_than_slots() -> None:
 
 def test_a_prompt_beyond_the_context_is_data_not_an_error() -> None:
     for model in (local(max_context_tokens=20), local(max_context_tokens=20, use_compact=False)):
-        long, short = model.complete([request(3), Request(({"role": "user", "content": "x"},))])
+        asked = [request(3), Request(({"role": "user", "content": "x"},)), request(3)]
+        long, short, again = model.complete(asked)
+        assert facts([again]) == facts([long])
         assert (long.finish, long.output_tokens, long.text) == ("length", 0, "")
         assert short.input_tokens + short.output_tokens <= 20
 

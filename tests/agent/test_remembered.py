@@ -27,6 +27,7 @@ class Counted:
         complete: bool = True,
     ) -> None:
         self.result, self.writes, self.makes, self.complete = result, writes, makes, complete
+        self.config = SandboxConfig()
         self.runs: list[str] = []
         self.checks: list[tuple[str, str, str]] = []
 
@@ -118,7 +119,9 @@ def test_the_real_one_remembers_what_ended_by_itself_and_not_what_a_limit_ended(
                 results = [sandbox.check_program(program, check, "f") for _ in range(2)]
                 assert [result.passed for result in results] == [passed, passed]
                 assert results[0].complete is passed
-            assert len(sandbox._checks) == 1
+            items = [(program, check, "f") for program in ("def f():\n    return 1\n", loop)]
+            known = [sandbox.memory.get(sandbox.memory.key("check", item)) for item in items]
+            assert [outcome is None for outcome in known] == [False, True]
     except SandboxUnavailable as reason:
         pytest.skip(str(reason))
 

@@ -38,10 +38,10 @@ def test_equal_changes_of_equal_tasks_are_graded_once(counted) -> None:
     seen = [harness.grade(task, c) for c in (gold, {}) for task in (first, second) * 2]
     assert [grade.outcome for grade in seen[:2]] == [Outcome.RESOLVED, Outcome.UNRESOLVED]
     assert seen[0] == seen[2] and seen[4] == seen[6] != seen[0]
-    assert len(gradings) == 4
+    assert len(gradings) == 3  # the second task's files have the first's fix in them already
     broken = dict.fromkeys(gold)
     assert harness.grade(first, broken).outcome == Outcome.UNRESOLVED
-    assert len(gradings) == 5
+    assert len(gradings) == 4
 
 
 def test_a_suite_whose_outcomes_hang_on_more_is_graded_each_time(counted) -> None:

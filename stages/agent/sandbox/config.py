@@ -32,6 +32,9 @@ class SandboxConfig:
     """stdout and stderr kept of a run, bytes; what follows is read and dropped"""
     workers: int = 0
     """warm workers; 0 means one per core"""
+    memory: str | None = None
+    """file for outcomes that follow from texts alone, shared with other processes and later runs;
+    None: they are remembered as long as the process lives"""
 
     def __post_init__(self) -> None:
         if self.backend != "auto" and self.backend not in BACKENDS:

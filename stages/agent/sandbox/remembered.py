@@ -11,14 +11,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from stages.agent.sandbox.config import RunResult, SandboxConfig, TestResult
+from stages.agent.sandbox.memory import Memory
 from stages.agent.sandbox.pool import Item
 from stages.agent.sandbox.sandbox import Sandbox, open_sandbox
 from stages.agent.workspace import folders, tree_hash
-
-State = tuple[str, tuple[str, ...]]
-"""A workspace: the hash of its files, and its folders, which no hash of files has."""
 
 
 class RememberedSandbox:
@@ -26,8 +25,7 @@ class RememberedSandbox:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._runs: dict[tuple[State, str], RunResult] = {}
-        self._checks: dict[Item, TestResult] = {}
+        self.memory = Memory(sandbox.config)
 
     @property
     def config(self) -> SandboxConfig:
@@ -41,12 +39,14 @@ class RememberedSandbox:
     def run_command(self, command: str, workspace: Path) -> RunResult:
         """As ``Sandbox.run_command``. What changed a file or folder is run again each time."""
         before = _state(workspace)
-        known = self._runs.get((before, command))
+        key = self.memory.key("command", [before, command])
+        known = self.memory.get(key)
         if known is not None:
-            return dataclasses.replace(known, saved_seconds=known.seconds)
+            result = RunResult(**known)
+            return dataclasses.replace(result, saved_seconds=result.seconds)
         result = self._sandbox.run_command(command, workspace)
         if result.killed_by is None and _state(workspace) == before:
-            self._runs[before, command] = result
+            self.memory.put({key: dataclasses.asdict(result)})
         return result
 
     def check_program(self, program: str, test: str, entry_point: str) -> TestResult:
@@ -56,14 +56,20 @@ class RememberedSandbox:
     def map_check(self, items: Iterable[Item]) -> list[TestResult]:
         """As ``Sandbox.map_check``."""
         asked = list(items)
-        new = [item for item in dict.fromkeys(asked) if item not in self._checks]
+        keys = {item: self.memory.key("check", item) for item in dict.fromkeys(asked)}
+        known = {item: self.memory.get(key) for item, key in keys.items()}
+        new = [item for item, outcome in known.items() if outcome is None]
         found = dict(zip(new, self._sandbox.map_check(new), strict=True))
-        self._checks |= {item: result for item, result in found.items() if result.complete}
-        return [found[item] if item in found else self._checks[item] for item in asked]
+        self.memory.put(
+            {keys[i]: dataclasses.asdict(result) for i, result in found.items() if result.complete}
+        )
+        found |= {i: TestResult(**outcome) for i, outcome in known.items() if outcome is not None}
+        return [found[item] for item in asked]
 
 
-def _state(workspace: Path) -> State:
-    return tree_hash(workspace), tuple(folders(workspace))
+def _state(workspace: Path) -> list[Any]:
+    """A workspace: the hash of its files, and its folders, which no hash of files has."""
+    return [tree_hash(workspace), list(folders(workspace))]
 
 
 @contextmanager
