@@ -88,8 +88,7 @@ class Lab:
 
     def sandbox(self, workers: int = 1) -> SandboxConfig:
         """The limits of one run of model-written code."""
-        values = {**dataclasses.asdict(self.params.sandbox), "workers": workers}
-        return SandboxConfig(**values, memory=OUTCOMES)
+        return sandbox_of(self.params, workers)
 
     def open_harness(self, workers: int = 1) -> AbstractContextManager[Harness]:
         """Where the suite's tasks are played and graded; closed at the end."""
@@ -111,6 +110,12 @@ class Lab:
     def workers(self) -> int:
         """Processes that work side by side; 0 is one a core."""
         return chosen.workers(self.model)
+
+
+def sandbox_of(params: Params, workers: int = 1) -> SandboxConfig:
+    """The limits of one run of model-written code, and where outcomes are remembered."""
+    values = {**dataclasses.asdict(params.sandbox), "workers": workers}
+    return SandboxConfig(**values, memory=OUTCOMES)
 
 
 def open_lab(name: str, params: Params | None = None) -> Lab:

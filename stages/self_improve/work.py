@@ -10,6 +10,7 @@ from typing import Any
 from stages.agent.sandbox import SandboxConfig
 from stages.lab import chosen
 from stages.lab.cells import Cells
+from stages.lab.context import sandbox_of
 from stages.lab.loops import DATA, MODELS, OpenLoop, Probed, RunPlace, run_seeds, seeds_of
 from stages.lab.pool import run_jobs
 from stages.params import LoopArm, ModelParams, loop_guard, values_of
@@ -76,8 +77,7 @@ def work(opened: OpenLoop) -> None:
 
 def open_workshop(opened: OpenLoop) -> Workshop:
     """Load the bases that the arms need, once, before anything is forked."""
-    values = dataclasses.asdict(opened.params.sandbox)
-    limits = SandboxConfig(**{**values, "workers": 1})
+    limits = sandbox_of(opened.params)
     guard = loop_guard(opened.params, opened.loop)
     rooms = table.rooms(opened.loop, guard)
     cells = Cells(opened.root / DATA / opened.name, *rooms)

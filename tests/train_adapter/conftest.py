@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from stages.adapters.lora import LoraSettings
 from stages.records import Example
 from stages.training.settings import TrainSettings
+from tests.small_stream import small_base
 
 TEMPLATE = (
     "{% for m in messages %}<|{{m.role}}|>{{m.content}}<|end|>{% endfor %}"
@@ -81,6 +83,12 @@ def make_examples(n: int, fmt: str = "T", train_on: str = "completion") -> list[
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     return make_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def base() -> tuple[Any, Any]:
+    """A stream's tiny model and its tokenizer."""
+    return small_base()
 
 
 @pytest.fixture

@@ -12,13 +12,8 @@ from stages.lab.forcing import embed
 from stages.lab.streams import opening
 from stages.train_adapter.measures import ModelMeasures
 from stages.training.settings import TrainSettings
-from tests.small_stream import RANK, small_base, stream_lab, write_inputs
+from tests.small_stream import RANK, stream_lab, write_inputs
 from tests.train_adapter.test_lora import random_state
-
-
-@pytest.fixture(scope="module")
-def base():
-    return small_base()
 
 
 @pytest.fixture(autouse=True)

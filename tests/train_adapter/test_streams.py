@@ -23,7 +23,7 @@ from stages.strategies.store import load_state
 from stages.train_adapter import consolidation, streams
 from stages.train_adapter.streams import train_streams
 from stages.training.settings import TrainingError
-from tests.small_stream import RANK, Arms, small_base, stream_lab, write_inputs
+from tests.small_stream import RANK, Arms, stream_lab, write_inputs
 
 ROUTER = {"steps": 20}
 ONE_EXPERT = {"taxonomy": {"all": ["naming", "unit"]}, "rank_sum": RANK, "router": ROUTER}
@@ -35,11 +35,6 @@ TWO_EXPERTS = {
 }
 FIXED = {"budget": 6, "probes": [2], "target_rank": 1}
 PROBED = {"budget": 6, "probes": [1, 2], "target_rank": 1}
-
-
-@pytest.fixture(scope="module")
-def base():
-    return small_base()
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BACKENDS = ("bubblewrap", "unshare", "container")
+LIMITS = (
+    "cpu_seconds",
+    "wall_seconds",
+    "memory_mb",
+    "processes",
+    "file_size_mb",
+    "output_bytes",
+)
+"""Settings that an outcome may depend on; every backend and number of workers gives the same."""
 
 
 class SandboxUnavailable(RuntimeError):
@@ -41,14 +50,7 @@ class SandboxConfig:
             raise ValueError(
                 f"sandbox.backend is {self.backend!r}; choose auto, {', '.join(BACKENDS)}."
             )
-        for name in (
-            "cpu_seconds",
-            "wall_seconds",
-            "memory_mb",
-            "processes",
-            "file_size_mb",
-            "output_bytes",
-        ):
+        for name in LIMITS:
             if getattr(self, name) <= 0:
                 raise ValueError(f"sandbox.{name} is {getattr(self, name)}; it must be above 0.")
         if self.workers < 0:

@@ -19,18 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.agent.sandbox.config import SandboxConfig
+from stages.agent.sandbox.config import LIMITS, SandboxConfig
 from stages.agent.sandbox.layout import interpreter_path
 
-LIMITS = (
-    "cpu_seconds",
-    "wall_seconds",
-    "memory_mb",
-    "processes",
-    "file_size_mb",
-    "output_bytes",
-)
-"""Settings that an outcome may depend on; backends and numbers of workers give the same."""
 WAIT_SECONDS = 30.0
 """For another process that is writing."""
 
